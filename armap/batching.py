@@ -1,0 +1,111 @@
+"""Gather what is asked for at the same time, answer it together.
+
+Planners are written for one task; batches form here. One :class:`Batcher` owns one worker
+thread, so the event loop never waits and never uses its default executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+__all__ = ["Batcher", "for_each"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+Item = TypeVar("Item")
+
+_GATHER_SECONDS = 0.003
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[In, Out]):
+    item: In
+    weight: int
+    future: asyncio.Future[Out]
+
+
+class Batcher(Generic[In, Out]):
+    """Calls ``work(items) -> results`` with everything that waits, up to ``capacity``.
+
+    Args:
+        work: runs in the worker thread; returns one result per item, in order.
+        capacity: bound on the sum of weights in one batch; an item above it goes alone.
+    """
+
+    def __init__(self, work: Callable[[Sequence[In]], Sequence[Out]], *, capacity: int) -> None:
+        self._work = work
+        self._capacity = capacity
+        self._waiting: deque[_Waiting[In, Out]] = deque()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="armap-batch")
+        self._loop_task: asyncio.Task[None] | None = None
+
+    async def submit(self, item: In, *, weight: int = 1) -> Out:
+        """Wait for the result of one item; an error of the batch reaches every item in it."""
+        future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(item, weight, future))
+        if self._loop_task is None or self._loop_task.done():
+            self._loop_task = asyncio.create_task(self._drain())
+        return await future
+
+    async def close(self) -> None:
+        """Stop the worker thread after the batch it is busy with."""
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            await asyncio.sleep(_GATHER_SECONDS)
+            batch = self._take()
+            try:
+                results = await loop.run_in_executor(
+                    self._thread, self._work, [waiting.item for waiting in batch]
+                )
+            except Exception as error:  # noqa: BLE001  (handed to every caller of the batch)
+                for waiting in batch:
+                    if not waiting.future.done():
+                        waiting.future.set_exception(error)
+                continue
+            for waiting, result in zip(batch, results, strict=True):
+                if not waiting.future.done():
+                    waiting.future.set_result(result)
+
+    def _take(self) -> list[_Waiting[In, Out]]:
+        batch: list[_Waiting[In, Out]] = []
+        total = 0
+        while self._waiting and (not batch or total + self._waiting[0].weight <= self._capacity):
+            waiting = self._waiting.popleft()
+            if not waiting.future.cancelled():
+                batch.append(waiting)
+                total += waiting.weight
+        return batch
+
+
+async def for_each(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[None]], *, concurrency: int
+) -> None:
+    """Await ``work(item)`` for every item, strictly at most ``concurrency`` at a time.
+
+    The first error cancels the rest and is raised as itself.
+    """
+    source = iter(items)
+
+    async def worker() -> None:
+        for item in source:
+            await work(item)
+
+    workers = [asyncio.create_task(worker()) for _ in range(concurrency)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for task in workers:
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

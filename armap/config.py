@@ -1,0 +1,231 @@
+"""One YAML file describes one run; this module reads it.
+
+The settings of a part stand beside the part (``PolicyConfig`` in :mod:`armap.policy`, ...);
+here they are put together into the five runs that the command line knows.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from armap.embedded.train import PolicyTrainConfig
+from armap.envs import EnvConfig, TaskSelection
+from armap.envs.game24.env import Game24Config
+from armap.errors import ConfigError
+from armap.llms import LLMConfig
+from armap.llms.local import LocalConfig
+from armap.planners import PlannerConfig
+from armap.policy import PolicyConfig
+from armap.rewards import RewardConfig
+from armap.rewards.train import RewardTrainConfig
+from armap.synthesize import HindsightConfig
+from armap.types import Limits, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = [
+    "CollectRun",
+    "PlanRun",
+    "PolicyTrainRun",
+    "RewardTrainRun",
+    "SynthesizeRun",
+    "TrainRun",
+    "load_run",
+]
+
+
+class CollectRun(Record):
+    """``armap collect``: which policy explores which tasks, how often."""
+
+    stage: Literal["collect"] = "collect"
+    out: str
+    """Run folder."""
+    seed: int = 0
+    env: EnvConfig = Game24Config()
+    tasks: TaskSelection = TaskSelection()
+    llm: LLMConfig = LocalConfig()
+    policy: PolicyConfig = PolicyConfig()
+    limits: Limits = Limits()
+    samples: int = Field(default=1, gt=0)
+    """Episodes per task."""
+    concurrency: int = Field(default=256, gt=0)
+    """Episodes in flight."""
+
+
+class SynthesizeRun(Record):
+    """``armap synthesize``: pairs out of collected trajectories."""
+
+    stage: Literal["synthesize"] = "synthesize"
+    out: str
+    seed: int = 0
+    trajectories: str
+    """Run folder of ``armap collect`` (or ``armap import``)."""
+    env: EnvConfig = Game24Config()
+    synthesis: HindsightConfig = HindsightConfig()
+
+
+class RewardTrainRun(Record):
+    """``armap train`` with ``train.kind: reward``."""
+
+    stage: Literal["train"] = "train"
+    out: str
+    seed: int = 0
+    preferences: str
+    """Run folder of ``armap synthesize``."""
+    train: RewardTrainConfig = RewardTrainConfig()
+
+
+class PolicyTrainRun(Record):
+    """``armap train`` with ``train.kind: policy``: how the embedded model was made."""
+
+    stage: Literal["train"] = "train"
+    out: str
+    seed: int = 0
+    train: PolicyTrainConfig
+
+
+class PlanRun(Record):
+    """``armap plan``: which planner, with which policy and reward model, on which tasks."""
+
+    stage: Literal["plan"] = "plan"
+    out: str
+    seed: int = 0
+    env: EnvConfig = Game24Config()
+    tasks: TaskSelection = TaskSelection(split="test")
+    llm: LLMConfig = LocalConfig()
+    policy: PolicyConfig = PolicyConfig()
+    limits: Limits = Limits()
+    reward: RewardConfig | None = None
+    planner: PlannerConfig
+    concurrency: int = Field(default=100, gt=0)
+    """Tasks in flight."""
+    evaluate: bool = True
+    """Grade every candidate afterwards; planning never sees the grades."""
+
+
+TrainRun = RewardTrainRun | PolicyTrainRun
+Run = CollectRun | SynthesizeRun | RewardTrainRun | PolicyTrainRun | PlanRun
+
+_KINDS: dict[str, Any] = {
+    "collect": CollectRun,
+    "synthesize": SynthesizeRun,
+    "plan": PlanRun,
+}
+
+
+def load_run(
+    path: Path, stage: str, *, settings: Sequence[str] = (), out: str | None = None
+) -> Run:
+    """Read, change and validate a run file.
+
+    Args:
+        path: the YAML file.
+        stage: the command that asks: ``collect``, ``synthesize``, ``train`` or ``plan``.
+        settings: changes of the form ``a.b=value``; the value is read as YAML.
+        out: replaces the file's ``out``.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, has an unknown key or an
+            impossible value, or belongs to another command; one line, with a way to mend it.
+    """
+    content = _read(path)
+    for setting in settings:
+        _apply(content, setting)
+    if out is not None:
+        content["out"] = out
+    if content.get("stage", stage) != stage:
+        raise ConfigError(f"{path}: is for `armap {content['stage']}`, not `armap {stage}`")
+    kind = _kind(path, stage, content)
+    try:
+        run = kind.model_validate({**content, "stage": stage})
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error, kind)}") from error
+    assert isinstance(run, Run)
+    return run
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        where = str(error).replace("\n", " ")
+        raise ConfigError(f"{path}: not YAML: {where}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a run file is a mapping of settings, not {content!r:.40}")
+    return content
+
+
+def _apply(content: dict[str, Any], setting: str) -> None:
+    key, sign, value = setting.partition("=")
+    if not sign or not key:
+        raise ConfigError(f"--set {setting!r}: write a.b=value")
+    *parents, last = key.strip().split(".")
+    place = content
+    for parent in parents:
+        inner = place.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {setting!r}: {parent!r} is a value, not a group of settings")
+        place = inner
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {setting!r}: the value is not YAML") from error
+
+
+def _kind(path: Path, stage: str, content: dict[str, Any]) -> type[Any]:
+    if stage != "train":
+        return _KINDS[stage]
+    part = content.get("train")
+    name = part.get("kind", "reward") if isinstance(part, dict) else "reward"
+    kinds: dict[str, type[Any]] = {"reward": RewardTrainRun, "policy": PolicyTrainRun}
+    if name not in kinds:
+        raise ConfigError(f"{path}: train.kind: {name!r} is not one of reward, policy")
+    return kinds[name]
+
+
+def explain(error: ValidationError, kind: Any) -> str:
+    """The first complaint in one line, with the nearest known key for a misspelt one."""
+    details = error.errors(include_url=False)
+    first = details[0]
+    tags = {"local", "openai", "scripted", "import", "trained", "brevity", "game24"}
+    tags |= {"greedy", "sampling", "best_of_n", "reflexion", "mcts"}
+    loc = [str(part) for part in first["loc"]]
+    where = ".".join(part for i, part in enumerate(loc) if not (i and part in tags))
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(TypeAdapter(kind).json_schema())
+        close = difflib.get_close_matches(loc[-1], known, n=1)
+        text = "unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
+    elif first["type"] == "union_tag_invalid":
+        context = first.get("ctx", {})
+        text = f"{context.get('tag')!r} is not one of {context.get('expected_tags')}"
+        where += ".kind"
+    elif first["type"] == "union_tag_not_found":
+        text, where = "is missing; say which", where + ".kind"
+    elif first["type"] == "missing":
+        text = "is required"
+    else:
+        text = f"{first['msg']}, not {first['input']!r:.60}"
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return f"{where}: {text}{more}"
+
+
+def _known_keys(schema: Any) -> list[str]:
+    """Every property name in a JSON schema."""
+    if isinstance(schema, dict):
+        own = list(schema.get("properties", {}))
+        return own + [key for value in schema.values() for key in _known_keys(value)]
+    if isinstance(schema, list):
+        return [key for value in schema for key in _known_keys(value)]
+    return []
+
+

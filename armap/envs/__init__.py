@@ -1,0 +1,89 @@
+"""Environments, and the table that names them.
+
+What is built here cannot grade: the ``outcome`` method exists only on the environments of
+:mod:`armap.envs.graded`, which evaluation alone may import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+from pydantic import Field
+
+from armap.envs.game24.env import Game24, Game24Config
+from armap.envs.game24.tasks import tasks as game24_tasks
+from armap.envs.ungraded import Ungraded
+from armap.errors import ConfigError
+from armap.plugins import ImportConfig, load
+from armap.storage import read_records
+from armap.types import Record, Split, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from armap.protocols import Environment
+
+__all__ = ["KINDS", "EnvConfig", "TaskSelection", "make_env", "read_tasks", "select_tasks"]
+
+KINDS = ("game24",)
+"""Built-in environment kinds."""
+
+EnvConfig = Annotated[Game24Config | ImportConfig, Field(discriminator="kind")]
+
+
+class TaskSelection(Record):
+    """Which tasks a run works on."""
+
+    split: Split = "train"
+    first: int = Field(default=0, ge=0)
+    """Skip so many tasks of the split."""
+    limit: int | None = Field(default=None, gt=0)
+    """At most so many tasks; None for all."""
+    file: str | None = None
+    """JSON Lines of tasks (as ``armap tasks --json`` prints them) instead of a split."""
+
+
+def make_env(config: Game24Config | ImportConfig) -> Environment:
+    """Build the environment that ``config`` describes, without its grade."""
+    match config:
+        case Game24Config():
+            return Game24(config)
+        case ImportConfig():
+            return Ungraded(cast("Environment", load(config.target)(**config.options)))
+
+
+def select_tasks(config: Game24Config | ImportConfig, selection: TaskSelection) -> list[Task]:
+    """The tasks that a run works on.
+
+    Raises:
+        ConfigError: nothing is left of the selection.
+    """
+    if selection.file is not None:
+        from pathlib import Path
+
+        found = read_tasks(Path(selection.file))
+    else:
+        found = _split(config, selection.split)
+    end = None if selection.limit is None else selection.first + selection.limit
+    chosen = found[selection.first : end]
+    if not chosen:
+        raise ConfigError(
+            f"tasks: nothing left of {len(found)} tasks after first={selection.first}"
+        )
+    return chosen
+
+
+def read_tasks(path: Path) -> list[Task]:
+    """Read tasks from JSON Lines."""
+    return list(read_records(path, Task))
+
+
+def _split(config: Game24Config | ImportConfig, split: Split) -> list[Task]:
+    match config:
+        case Game24Config():
+            return game24_tasks(split)
+        case ImportConfig():
+            target = load(config.target)
+            if not hasattr(target, "tasks"):
+                raise ConfigError(f"{config.target}: give it tasks(split), or set tasks.file")
+            return list(target.tasks(split))

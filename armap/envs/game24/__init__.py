@@ -1,0 +1,1 @@
+"""Game of 24: the environment, its tasks and its grading."""

@@ -1,0 +1,30 @@
+"""Environments with their grade: for evaluation, and for nothing that learns or plans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from armap.envs.game24.env import Game24Config
+from armap.envs.game24.graded import GradedGame24
+from armap.errors import ConfigError
+from armap.oracle import GradedEnvironment
+from armap.plugins import load
+
+if TYPE_CHECKING:
+    from armap.plugins import ImportConfig
+
+__all__ = ["make_graded_env"]
+
+
+def make_graded_env(config: Game24Config | ImportConfig) -> GradedEnvironment:
+    """Build the environment that ``config`` describes, with its grade.
+
+    Raises:
+        ConfigError: an imported environment has no ``outcome()``.
+    """
+    if isinstance(config, Game24Config):
+        return GradedGame24(config)
+    env = load(config.target)(**config.options)
+    if not isinstance(env, GradedEnvironment):
+        raise ConfigError(f"{config.target}: no outcome(); it cannot be evaluated")
+    return cast("GradedEnvironment", env)

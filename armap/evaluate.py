@@ -1,0 +1,152 @@
+"""Grade plans: act every candidate out again and ask the environment. Sole reader of truth."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from armap.oracle import Outcome
+from armap.rollout import replay
+from armap.statistics import best_of, mean_interval, wilson
+from armap.types import Record, StopReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from armap.oracle import GradedEnvironment
+    from armap.types import Plan, Trajectory
+
+__all__ = ["Graded", "Row", "curve", "grade", "oracle_row", "row"]
+
+
+class Graded(Record):
+    """The truth about one plan, one line of ``results.jsonl``."""
+
+    task: str
+    planner: str
+    outcomes: tuple[Outcome | None, ...]
+    """One per candidate; None for an episode that a failure ended, which counts as lost."""
+    chosen: int | None
+    scores: tuple[float | None, ...]
+    """The reward model's raw scores, for curves."""
+
+    @property
+    def successes(self) -> tuple[float, ...]:
+        """1 for a candidate that succeeded, else 0: ``[K]``."""
+        return tuple(float(outcome is not None and outcome.success) for outcome in self.outcomes)
+
+    @property
+    def success(self) -> bool:
+        """Whether the plan's answer succeeds."""
+        return self.chosen is not None and self.successes[self.chosen] == 1.0
+
+
+class Row(Record):
+    """One row of a result table."""
+
+    planner: str
+    n: int
+    """Candidates per task at most: the budget."""
+    tasks: int
+    success: float
+    """Share of tasks, in [0, 1]."""
+    ci: tuple[float, float]
+    """95 % interval: Wilson's for one answer a task, else from the spread over tasks."""
+    llm_calls: int
+    """In total over all tasks."""
+    tokens: int
+    """Prompt and completion tokens in total."""
+    seconds: float
+    """Wall time of the whole row."""
+
+
+def grade(make_env: Callable[[], GradedEnvironment], plan: Plan) -> Graded:
+    """Act out every candidate of a plan in a graded environment.
+
+    Raises:
+        EnvError: an episode does not replay as recorded.
+    """
+    outcomes = tuple(_outcome(make_env, candidate.trajectory) for candidate in plan.candidates)
+    return Graded(
+        task=plan.task.name,
+        planner=plan.planner,
+        outcomes=outcomes,
+        chosen=plan.chosen,
+        scores=tuple(c.score.raw if c.score else None for c in plan.candidates),
+    )
+
+
+def _outcome(
+    make_env: Callable[[], GradedEnvironment], trajectory: Trajectory
+) -> Outcome | None:
+    if trajectory.stop is StopReason.FAILED:
+        return None
+    env = make_env()
+    try:
+        replay(env, trajectory.task, trajectory.steps)
+        return env.outcome()
+    finally:
+        env.close()
+
+
+def row(plans: Sequence[Plan], graded: Sequence[Graded], *, n: int, seconds: float) -> Row:
+    """Sum up one planning run; a ``sampling`` run is the mean over its samples."""
+    name = plans[0].planner
+    if name == "sampling":
+        per_task = [fmean(item.successes) for item in graded]
+        success, interval = fmean(per_task), mean_interval(per_task)
+    else:
+        wins = sum(item.success for item in graded)
+        success, interval = wins / len(graded), wilson(wins, len(graded))
+    return Row(
+        planner=name,
+        n=n,
+        tasks=len(plans),
+        success=success,
+        ci=interval,
+        llm_calls=sum(plan.usage.calls for plan in plans),
+        tokens=sum(plan.usage.tokens for plan in plans),
+        seconds=round(seconds, 3),
+    )
+
+
+def oracle_row(graded: Sequence[Graded], like: Row) -> Row:
+    """The best of the same candidates by ground truth: what perfect selection would reach."""
+    wins = sum(max(item.successes) == 1.0 for item in graded)
+    return like.model_copy(
+        update={
+            "planner": "oracle",
+            "success": wins / len(graded),
+            "ci": wilson(wins, len(graded)),
+        }
+    )
+
+
+class CurvePoint(Record):
+    """Best-of-N at one N, means over tasks."""
+
+    n: int
+    selected: float
+    oracle: float
+    mean: float
+
+
+def curve(graded: Sequence[Graded], sizes: Sequence[int] | None = None) -> list[CurvePoint]:
+    """The Best-of-N curve from one set of scored candidates, exact for every ``n``.
+
+    Tasks with fewer than ``n`` candidates leave the curve at their own size.
+    """
+    largest = max(len(item.outcomes) for item in graded)
+    points = []
+    for n in sizes or range(1, largest + 1):
+        selected, oracle = [], []
+        for item in graded:
+            size = min(n, len(item.successes))
+            scores = [float("-inf") if score is None else score for score in item.scores]
+            selected.append(best_of(scores, item.successes, size))
+            oracle.append(best_of(item.successes, item.successes, size))
+        mean = fmean(fmean(item.successes) for item in graded)
+        points.append(
+            CurvePoint(n=n, selected=fmean(selected), oracle=fmean(oracle), mean=mean)
+        )
+    return points

@@ -1,0 +1,49 @@
+"""Planners, and the table that names them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+from pydantic import Field
+
+from armap.planners.best_of_n import BestOfN, BestOfNConfig
+from armap.planners.context import Context
+from armap.planners.mcts import MCTS, MCTSConfig
+from armap.planners.reflexion import Reflexion, ReflexionConfig
+from armap.planners.sampling import Greedy, GreedyConfig, Sampling, SamplingConfig
+from armap.plugins import ImportConfig, load
+
+if TYPE_CHECKING:
+    from armap.protocols import Planner
+
+__all__ = ["AnyPlannerConfig", "Context", "PlannerConfig", "make_planner", "temperature"]
+
+AnyPlannerConfig = (
+    GreedyConfig | SamplingConfig | BestOfNConfig | ReflexionConfig | MCTSConfig | ImportConfig
+)
+PlannerConfig = Annotated[AnyPlannerConfig, Field(discriminator="kind")]
+
+
+def make_planner(config: AnyPlannerConfig, context: Context) -> Planner:
+    """Build the planner that ``config`` describes.
+
+    A planner of your own (``kind: import``) is called with ``context=`` and its options.
+    """
+    match config:
+        case GreedyConfig():
+            return Greedy(config, context)
+        case SamplingConfig():
+            return Sampling(config, context)
+        case BestOfNConfig():
+            return BestOfN(config, context)
+        case ReflexionConfig():
+            return Reflexion(config, context)
+        case MCTSConfig():
+            return MCTS(config, context)
+        case ImportConfig():
+            return cast("Planner", load(config.target)(context=context, **config.options))
+
+
+def temperature(config: AnyPlannerConfig) -> float:
+    """The temperature at which a planner's policy acts unless the policy's config says more."""
+    return 0.0 if isinstance(config, GreedyConfig | ReflexionConfig) else 1.0

@@ -1,0 +1,164 @@
+"""ARMAP-M: Monte Carlo tree search whose leaves are judged by the reward model.
+
+ARMAP section 4.1: nodes are states, edges are actions proposed by the policy, a node's value is
+the highest reward found below it, and the answer is the best trajectory seen. Against the
+released code: every finished episode is a candidate exactly once, terminal ones included; each
+distinct trajectory is scored once; the budget counts distinct trajectories; scores are
+calibrated before they meet the exploration constant; priors are the policy's own frequencies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from armap.planners.context import Context, argmax
+from armap.planners.tree import Node, Selection, backup, close, expand, flatten, select
+from armap.seeding import derive
+from armap.types import Candidate, Plan, Record, Situation, Step, StopReason, TreeNode, Usage
+
+if TYPE_CHECKING:
+    from armap.types import Action, Observation, Task, Trajectory
+
+__all__ = ["MCTS", "MCTSConfig"]
+
+
+class MCTSConfig(Record):
+    """Settings of :class:`MCTS`."""
+
+    kind: Literal["mcts"] = "mcts"
+    trajectories: int = Field(default=10, gt=0)
+    """Budget: distinct finished trajectories."""
+    width: int = Field(default=10, gt=0)
+    """Actions proposed per node, duplicates included."""
+    exploration: float = Field(default=1.0, ge=0.0)
+    rule: Selection = "puct"
+    patience: int = Field(default=20, gt=0)
+    """Stop after so many simulations in a row that found nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class MCTS:
+    """Tree search, one simulation at a time within a task; many tasks run side by side."""
+
+    config: MCTSConfig
+    context: Context
+    name: str = "mcts"
+
+    async def plan(self, task: Task, *, seed: int) -> Plan:
+        """Search until the budget is spent or nothing new is found."""
+        search = _Search(self.config, self.context, task, derive(seed, task.split, task.name))
+        await search.run()
+        return Plan(
+            task=task,
+            planner=self.name,
+            candidates=tuple(search.candidates),
+            chosen=argmax(search.candidates),
+            usage=search.usage,
+            tree=search.evidence(),
+            remark=search.remark,
+        )
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is known of a node's situation, once it has been visited."""
+
+    steps: tuple[Step, ...]
+    observation: Observation
+
+
+@dataclass(slots=True)
+class _Search:
+    config: MCTSConfig
+    context: Context
+    task: Task
+    seed: int
+    root: Node = field(default_factory=Node)
+    candidates: list[Candidate] = field(default_factory=list[Candidate])
+    usage: Usage = Usage()
+    remark: str = ""
+    _places: dict[Node, _Place] = field(default_factory=dict[Node, _Place])
+    _actions: dict[Node, Action] = field(default_factory=dict["Node", "Action"])
+    _known: dict[tuple[str, ...], float] = field(default_factory=dict[tuple[str, ...], float])
+
+    async def run(self) -> None:
+        observation = await self.context.runner.look(self.task, ())
+        self._places[self.root] = _Place((), observation)
+        barren = simulation = 0
+        while len(self.candidates) < self.config.trajectories and barren < self.config.patience:
+            leaf = select(self.root, exploration=self.config.exploration, rule=self.config.rule)
+            if leaf is None:
+                self.remark = f"tree exhausted after {len(self.candidates)} trajectories"
+                return
+            found = await self._simulate(leaf, derive(self.seed, "simulation", simulation))
+            barren = 0 if found else barren + 1
+            simulation += 1
+        if barren >= self.config.patience:
+            self.remark = f"nothing new in {barren} simulations"
+
+    async def _simulate(self, leaf: Node, seed: int) -> bool:
+        """Visit one leaf, finish the episode from there; True when it is a new trajectory."""
+        place = await self._visit(leaf)
+        if not place.observation.terminal and leaf.visits > 0:
+            leaf = await self._expand(leaf, place, seed)
+            place = await self._visit(leaf)
+        elif leaf.parent is None:
+            leaf = await self._expand(leaf, place, seed)
+            place = await self._visit(leaf)
+        runner = self.context.runner
+        episode = await runner.run(self.task, seed=seed, prefix=place.steps)
+        self.usage += episode.usage
+        if episode.stop is StopReason.FAILED:
+            self.candidates.append(Candidate(trajectory=episode))
+            return True
+        new = episode.actions not in self._known
+        backup(leaf, await self._value(episode))
+        if place.observation.terminal or len(place.steps) >= runner.limits.max_steps:
+            close(leaf)
+        return new
+
+    async def _visit(self, node: Node) -> _Place:
+        """Take the node's action, on the first visit."""
+        if node not in self._places:
+            assert node.parent is not None
+            above = self._places[node.parent]
+            step = Step(observation=above.observation, action=self._actions[node])
+            steps = (*above.steps, step)
+            self._places[node] = _Place(steps, await self.context.runner.look(self.task, steps))
+        return self._places[node]
+
+    async def _expand(self, node: Node, place: _Place, seed: int) -> Node:
+        """Ask the policy for actions; return the child to go on with, or the node itself."""
+        situation = Situation(task=self.task, steps=place.steps, observation=place.observation)
+        proposal = await self.context.runner.propose(
+            situation, k=self.config.width, seed=derive(seed, "expand")
+        )
+        self.usage += proposal.usage
+        actions = {action.text: action for action in proposal.actions if action is not None}
+        expand(node, [action.text for action in proposal.actions if action is not None])
+        self._actions.update({child: actions[child.action] for child in node.children})
+        return node.children[0] if node.children else node
+
+    async def _value(self, episode: Trajectory) -> float:
+        """The calibrated score, computed once per distinct trajectory."""
+        if episode.actions not in self._known:
+            (candidate,) = await self.context.scored([episode])
+            assert candidate.score is not None
+            self.candidates.append(candidate)
+            self._known[episode.actions] = candidate.score.calibrated
+        return self._known[episode.actions]
+
+    def evidence(self) -> tuple[TreeNode, ...]:
+        return tuple(
+            TreeNode(
+                parent=parent,
+                action=node.action,
+                prior=node.prior,
+                visits=node.visits,
+                value=node.best if node.visits else None,
+            )
+            for parent, node in flatten(self.root)
+        )

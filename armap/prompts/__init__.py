@@ -1,0 +1,10 @@
+"""What a policy is told, and how its reply is read.
+
+Templates are text files next to this module. A prompt is append-only along an episode: the
+task comes first, every later turn is added behind, so prefix caches stay warm.
+"""
+
+from armap.prompts.dialogue import failed_attempt, first_message, render
+from armap.prompts.parsing import PARSERS, parse
+
+__all__ = ["PARSERS", "failed_attempt", "first_message", "parse", "render"]

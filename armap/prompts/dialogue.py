@@ -1,0 +1,72 @@
+"""From a situation to chat messages."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from armap.errors import ConfigError
+from armap.types import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from armap.types import Situation
+
+__all__ = ["failed_attempt", "first_message", "render", "template"]
+
+
+def first_message(instruction: str, observation: str, notes: Sequence[str] = ()) -> str:
+    """The opening user turn: the intent, notes of earlier attempts, what is seen.
+
+    >>> first_message("Make 24 from 4 5 6 10.", "Left: 4 5 6 10", ["Failed: 10 - 6, 4 * 4"])
+    'Make 24 from 4 5 6 10.\\nFailed: 10 - 6, 4 * 4\\nLeft: 4 5 6 10'
+    """
+    return "\n".join((instruction, *notes, observation))
+
+
+def failed_attempt(actions: Sequence[str]) -> str:
+    """A note that lists what an attempt did, each action up to its first ``=``.
+
+    >>> failed_attempt(["10 - 6 = 4 (left: 4 4 5)", "4 * 4 = 16 (left: 5 16)"])
+    'Failed: 10 - 6, 4 * 4'
+    """
+    acts = [action for action in actions if not action.lower().startswith("answer")]
+    return "Failed: " + ", ".join(action.split("=")[0].strip() for action in acts or actions)
+
+
+@lru_cache
+def template(name: str) -> str:
+    """Text of ``prompts/<name>.md``.
+
+    Raises:
+        ConfigError: there is no such template.
+    """
+    path = files("armap.prompts").joinpath(f"{name}.md")
+    if not path.is_file():
+        known = sorted(p.name[:-3] for p in files("armap.prompts").iterdir() if p.name[-3:] == ".md")
+        raise ConfigError(f"no prompt template {name!r}; there are {', '.join(known)}")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def render(situation: Situation, *, system: str = "") -> list[Message]:
+    """The dialogue so far, ending with what the policy must answer.
+
+    Args:
+        situation: what the policy may look at.
+        system: name of the template that explains the task; empty for none (a model that was
+            trained on the bare dialogue needs none).
+    """
+    messages = [Message(role="system", content=template(system))] if system else []
+    seen = [step.observation.text for step in situation.steps] + [situation.observation.text]
+    seen[0] = first_message(situation.task.instruction, seen[0], situation.notes)
+    for text, step in zip(seen, situation.steps, strict=False):
+        messages.append(Message(role="user", content=text))
+        messages.append(Message(role="assistant", content=_act(step.action.thought, step.action.text)))
+    messages.append(Message(role="user", content=seen[-1]))
+    return messages
+
+
+def _act(thought: str, text: str) -> str:
+    return f"Thought: {thought}\nAction: {text}" if thought else text

@@ -1,0 +1,56 @@
+"""Read an action out of a reply."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from armap.errors import ConfigError
+from armap.types import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["PARSERS", "parse"]
+
+_REACT = re.compile(r"(?P<thought>.*?)^\s*Action:\s*(?P<text>\S.*?)\s*$", re.DOTALL | re.MULTILINE)
+
+
+def line(reply: str) -> Action | None:
+    r"""The first line that is not empty.
+
+    >>> line("\n10 - 4 = 6 (left: 5 6 6)\n")
+    Action(text='10 - 4 = 6 (left: 5 6 6)', thought='')
+    """
+    found = next((text.strip() for text in reply.splitlines() if text.strip()), "")
+    return Action(text=found) if found else None
+
+
+def react(reply: str) -> Action | None:
+    r"""``Thought: ... Action: ...``; None when there is no action.
+
+    >>> react("Thought: six is handy.\nAction: 10 - 4 = 6 (left: 5 6 6)").thought
+    'six is handy.'
+    >>> react("hm") is None
+    True
+    """
+    match = _REACT.search(reply)
+    if match is None:
+        return None
+    thought = match["thought"].strip().removeprefix("Thought:").strip()
+    return Action(text=match["text"], thought=thought)
+
+
+PARSERS: dict[str, Callable[[str], Action | None]] = {"line": line, "react": react}
+"""Parsers by the name a config gives them."""
+
+
+def parse(name: str, reply: str) -> Action | None:
+    """Apply the parser called ``name``.
+
+    Raises:
+        ConfigError: there is no such parser.
+    """
+    if name not in PARSERS:
+        raise ConfigError(f"no parser {name!r}; there are {', '.join(sorted(PARSERS))}")
+    return PARSERS[name](reply)

@@ -1,0 +1,62 @@
+"""The few statistics that the tables need, exact where they can be."""
+
+from __future__ import annotations
+
+from math import comb, sqrt
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["best_of", "mean_interval", "wilson"]
+
+_Z = 1.959963984540054
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a proportion.
+
+    >>> low, high = wilson(25, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.175, 0.343)
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    p, z2 = successes / trials, _Z**2
+    centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = _Z * sqrt(p * (1 - p) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean of per-task values in [0, 1], from their spread (normal).
+
+    The tasks are the sample: values of one task (say ten samples) come in as their mean.
+    """
+    n = len(values)
+    mean = sum(values) / n
+    if n < 2:
+        return 0.0, 1.0
+    half = _Z * sqrt(sum((value - mean) ** 2 for value in values) / (n - 1) / n)
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def best_of(scores: Sequence[float], successes: Sequence[float], n: int) -> float:
+    """Expected success of the top-scored one among ``n`` of ``K`` candidates, exactly.
+
+    The mean over all ``comb(K, n)`` subsets. Ties go to the earlier candidate, as in planning.
+    With ``scores = successes`` this is the oracle's curve.
+
+    >>> best_of([0.1, 0.9, 0.5], [0.0, 1.0, 0.0], 1)
+    0.3333333333333333
+    >>> best_of([0.1, 0.9, 0.5], [0.0, 1.0, 0.0], 3)
+    1.0
+    """
+    k = len(scores)
+    if not 1 <= n <= k or len(successes) != k:
+        raise ValueError(f"n={n} of {k} scores and {len(successes)} successes")
+    order = sorted(range(k), key=lambda index: (-scores[index], index))
+    total = comb(k, n)
+    return sum(
+        successes[index] * comb(k - 1 - rank, n - 1) / total for rank, index in enumerate(order)
+    )

@@ -1,0 +1,324 @@
+"""Run folders: a manifest that says what was run, and append-only JSON Lines.
+
+A record is on disk (in the kernel's hands) before the next one starts, so a process may be
+killed at any moment. What a crash can leave behind is one torn last line; it is detected,
+reported and dropped. Records are appended in the order in which work finishes and sorted once,
+atomically, when the stage is complete: an interrupted and resumed run ends in the same bytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from pydantic import JsonValue, ValidationError
+
+from armap.errors import ConfigError, DataError
+from armap.types import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+__all__ = ["JsonLines", "Manifest", "RunFolder", "differences", "read_manifest", "read_records", "write_text"]
+
+R = TypeVar("R", bound=Record)
+_log = logging.getLogger(__name__)
+_PACKAGES = ("pydantic", "numpy", "aiohttp", "torch", "transformers")
+_MANIFEST = "manifest.json"
+
+
+class Manifest(Record):
+    """What a run folder was made with, in ``manifest.json``."""
+
+    version: int = 1
+    stage: str
+    config: dict[str, JsonValue]
+    """The complete configuration, defaults included."""
+    seed: int
+    created: str
+    versions: dict[str, str]
+    git_commit: str | None
+    finished: bool = False
+    seconds: float = 0.0
+    """Wall time spent, over all sessions of this run."""
+
+
+class RunFolder:
+    """An open run folder; a context manager that holds the folder's lock.
+
+    Attributes:
+        path: the folder.
+        manifest: what it was made with.
+        resumed: True when it existed before.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, *, resumed: bool, lock: IO[str]) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.resumed = resumed
+        self._lock = lock
+        self._started = datetime.now(UTC)
+
+    @classmethod
+    def open(cls, path: Path, *, stage: str, config: Record, overwrite: bool = False) -> Self:
+        """Create the folder, or continue it when it was made with the same configuration.
+
+        Raises:
+            ConfigError: the folder holds something else, was made with another configuration,
+                or another process is writing to it.
+        """
+        content = config.model_dump(mode="json")
+        path.mkdir(parents=True, exist_ok=True)
+        lock = _locked(path)
+        try:
+            existing = _existing(path)
+            if existing is not None and overwrite:
+                _empty(path)
+                existing = None
+            if existing is not None:
+                _refuse_changes(path, existing, stage, content)
+                return cls(path, existing, resumed=True, lock=lock)
+            manifest = _fresh(stage, content, path)
+        except ConfigError:
+            lock.close()
+            raise
+        return cls(path, manifest, resumed=False, lock=lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._save(self.manifest.finished)
+        self._lock.close()
+
+    def lines(self, name: str, kind: type[R]) -> JsonLines[R]:
+        """The append-only file ``name`` of this run."""
+        return JsonLines(self.path / name, kind)
+
+    def finish(self) -> None:
+        """Mark the stage as complete."""
+        self._save(finished=True)
+
+    def _save(self, finished: bool) -> None:  # noqa: FBT001  (private)
+        now = datetime.now(UTC)
+        spent = 0.0 if self.manifest.finished else (now - self._started).total_seconds()
+        self._started = now
+        self.manifest = self.manifest.model_copy(
+            update={"finished": finished, "seconds": self.manifest.seconds + spent}
+        )
+        _save_manifest(self.path, self.manifest)
+
+
+class JsonLines(Generic[R]):
+    """A file of records, one JSON object a line, that survives being killed."""
+
+    def __init__(self, path: Path, kind: type[R]) -> None:
+        self.path = path
+        self._kind = kind
+        self._file: IO[str] | None = None
+
+    def __iter__(self) -> Iterator[R]:
+        """Read the records so far; an absent file has none."""
+        if self.path.exists():
+            yield from read_records(self.path, self._kind)
+
+    def append(self, record: R) -> None:
+        """Hand one record to the kernel; drops a torn last line first."""
+        if self._file is None:
+            _drop_torn_line(self.path)
+            self._file = self.path.open("a", encoding="utf-8")
+        self._file.write(record.model_dump_json() + "\n")
+        self._file.flush()
+
+    def clear(self) -> None:
+        """Start the file anew: for what a later session works out again."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def sort(self, key: Callable[[R], Any]) -> list[R]:
+        """Close the file and put its records in order, atomically; return them."""
+        self.close()
+        records = sorted(self, key=key)
+        write_text(self.path, "".join(record.model_dump_json() + "\n" for record in records))
+        return records
+
+    def close(self) -> None:
+        """Flush to the device and close. Idempotent."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of a run folder.
+
+    Raises:
+        ConfigError: the folder holds no run.
+    """
+    manifest = _existing(path) if path.is_dir() else None
+    if manifest is None:
+        raise ConfigError(f"{path}: not a run folder ({_MANIFEST} is missing)")
+    return manifest
+
+
+def read_records(path: Path, kind: type[R]) -> Iterator[R]:
+    """Yield the records of a JSON Lines file; a torn last line is reported and left out.
+
+    Raises:
+        DataError: the file is missing, or a complete line does not match the schema; names
+            file and line.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith(b"\n"):
+                _log.warning("%s:%d: dropped a torn last line (%d bytes)", path, number, len(line))
+                return
+            try:
+                yield kind.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                where = ".".join(map(str, first["loc"])) or "line"
+                raise DataError(
+                    f"{path}:{number}: not a {kind.__name__}: {where}: {first['msg']}; "
+                    "mend or remove the line"
+                ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file atomically: readers see the old content or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def differences(old: JsonValue, new: JsonValue, at: str = "") -> list[str]:
+    """Say where two configurations differ.
+
+    >>> differences({"planner": {"n": 10}}, {"planner": {"n": 20}})
+    ['planner.n is 10 there and 20 here']
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        found: list[str] = []
+        for key in sorted({*old, *new}):
+            found += differences(old.get(key), new.get(key), f"{at}.{key}".lstrip("."))
+        return found
+    return [] if old == new else [f"{at} is {json.dumps(old)} there and {json.dumps(new)} here"]
+
+
+def _locked(path: Path) -> IO[str]:
+    lock = (path / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise ConfigError(
+            f"{path}: another armap process is writing to this folder; wait for it, or use --out"
+        ) from error
+    return lock
+
+
+def _existing(path: Path) -> Manifest | None:
+    file = path / _MANIFEST
+    if not file.exists():
+        if any(entry.name not in {".lock", "manifest.json.part"} for entry in path.iterdir()):
+            raise ConfigError(
+                f"{path}: the folder is not empty and holds no {_MANIFEST}; choose another --out"
+            )
+        return None
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise ConfigError(f"{file}: not a run manifest; choose another --out") from error
+
+
+def _refuse_changes(
+    path: Path, manifest: Manifest, stage: str, config: dict[str, JsonValue]
+) -> None:
+    if manifest.stage != stage:
+        raise ConfigError(f"{path}: holds a {manifest.stage!r} run, not {stage!r}; use another --out")
+    changed = differences(manifest.config, config)
+    if changed:
+        more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+        raise ConfigError(
+            f"{path}: made with another configuration: {changed[0]}{more}; "
+            "use another --out, or --overwrite to start anew"
+        )
+
+
+def _fresh(stage: str, config: dict[str, JsonValue], path: Path) -> Manifest:
+    seed = config.get("seed", 0)
+    manifest = Manifest(
+        stage=stage,
+        config=config,
+        seed=seed if isinstance(seed, int) else 0,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(),
+        git_commit=_git_commit(),
+    )
+    _save_manifest(path, manifest)
+    return manifest
+
+
+def _save_manifest(path: Path, manifest: Manifest) -> None:
+    write_text(path / _MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+
+
+def _empty(path: Path) -> None:
+    for entry in path.iterdir():
+        if entry.name == ".lock":
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _drop_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    kept = data.rfind(b"\n") + 1
+    if kept != len(data):
+        _log.warning("%s: dropped a torn last line (%d bytes)", path, len(data) - kept)
+        with path.open("r+b") as file:
+            file.truncate(kept)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("armap", *_PACKAGES):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """The commit of the working folder; None outside a repository or without git."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
