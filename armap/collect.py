@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from armap.storage import JsonLines
     from armap.types import Task
 
-__all__ = ["Health", "collect", "episode_seed"]
+__all__ = ["Effort", "Health", "collect", "episode_seed"]
 
 _HOPELESS = 8
 """So many failures before the first success end the run: the endpoint is down."""
@@ -49,27 +49,35 @@ def episode_seed(seed: int, task: Task, sample: int) -> int:
     return derive(seed, task.env, task.split, task.name, sample)
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much to explore."""
+
+    samples: int
+    """Episodes per task, each with its own seed."""
+    seed: int
+    """Of the whole run."""
+    concurrency: int
+    """Episodes in flight."""
+
+
 async def collect(
     tasks: Sequence[Task],
     *,
     runner: Runner,
-    samples: int,
-    seed: int,
-    concurrency: int,
+    effort: Effort,
     done: JsonLines[Trajectory],
     failed: JsonLines[Trajectory],
     progress: Callable[[Trajectory], None] = lambda _: None,
 ) -> None:
-    """Run ``samples`` episodes of every task and append each as it ends.
+    """Run episodes of every task and append each as it ends.
 
     Episodes that are in ``done`` already are not repeated; failed ones are, in a later call.
 
     Args:
         tasks: what to explore.
         runner: the interaction loop with its policy.
-        samples: episodes per task, each with its own seed.
-        seed: of the whole run.
-        concurrency: episodes in flight.
+        effort: how much to explore.
         done: receives finished episodes.
         failed: receives episodes that a boundary failure ended.
         progress: told of every episode that ends.
@@ -80,7 +88,9 @@ async def collect(
     have = {(episode.task.name, episode.seed) for episode in done}
     health = Health(succeeded=len(have))
     work = [
-        (task, episode_seed(seed, task, sample)) for sample in range(samples) for task in tasks
+        (task, episode_seed(effort.seed, task, sample))
+        for sample in range(effort.samples)
+        for task in tasks
     ]
 
     async def one(item: tuple[Task, int]) -> None:
@@ -91,4 +101,4 @@ async def collect(
         health.record(episode.failure.message if episode.failure else None)
 
     missing = [item for item in work if (item[0].name, item[1]) not in have]
-    await for_each(missing, one, concurrency=concurrency)
+    await for_each(missing, one, concurrency=effort.concurrency)

@@ -184,7 +184,8 @@ def _apply(content: dict[str, Any], setting: str) -> None:
 
 def _kind(path: Path, stage: str, content: dict[str, Any]) -> type[Any]:
     if stage != "train":
-        return _KINDS[stage]
+        kind: type[Any] = _KINDS[stage]
+        return kind
     part = content.get("train")
     name = part.get("kind", "reward") if isinstance(part, dict) else "reward"
     kinds: dict[str, type[Any]] = {"reward": RewardTrainRun, "policy": PolicyTrainRun}
@@ -196,7 +197,7 @@ def _kind(path: Path, stage: str, content: dict[str, Any]) -> type[Any]:
 def explain(error: ValidationError, kind: Any) -> str:
     """The first complaint in one line, with the nearest known key for a misspelt one."""
     details = error.errors(include_url=False)
-    first = details[0]
+    first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
     tags = {"local", "openai", "scripted", "import", "trained", "brevity", "game24"}
     tags |= {"greedy", "sampling", "best_of_n", "reflexion", "mcts"}
     loc = [str(part) for part in first["loc"]]
@@ -227,5 +228,3 @@ def _known_keys(schema: Any) -> list[str]:
     if isinstance(schema, list):
         return [key for value in schema for key in _known_keys(value)]
     return []
-
-

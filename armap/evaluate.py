@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from armap.oracle import GradedEnvironment
     from armap.types import Plan, Trajectory
 
-__all__ = ["Graded", "Row", "curve", "grade", "oracle_row", "row"]
+__all__ = ["CurvePoint", "Graded", "Row", "Summary", "curve", "grade", "oracle_row", "row"]
 
 
 class Graded(Record):
@@ -76,9 +76,7 @@ def grade(make_env: Callable[[], GradedEnvironment], plan: Plan) -> Graded:
     )
 
 
-def _outcome(
-    make_env: Callable[[], GradedEnvironment], trajectory: Trajectory
-) -> Outcome | None:
+def _outcome(make_env: Callable[[], GradedEnvironment], trajectory: Trajectory) -> Outcome | None:
     if trajectory.stop is StopReason.FAILED:
         return None
     env = make_env()
@@ -122,6 +120,12 @@ def oracle_row(graded: Sequence[Graded], like: Row) -> Row:
     )
 
 
+class Summary(Record):
+    """``summary.json``: the result table."""
+
+    rows: tuple[Row, ...]
+
+
 class CurvePoint(Record):
     """Best-of-N at one N, means over tasks."""
 
@@ -146,7 +150,5 @@ def curve(graded: Sequence[Graded], sizes: Sequence[int] | None = None) -> list[
             selected.append(best_of(scores, item.successes, size))
             oracle.append(best_of(item.successes, item.successes, size))
         mean = fmean(fmean(item.successes) for item in graded)
-        points.append(
-            CurvePoint(n=n, selected=fmean(selected), oracle=fmean(oracle), mean=mean)
-        )
+        points.append(CurvePoint(n=n, selected=fmean(selected), oracle=fmean(oracle), mean=mean))
     return points

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from armap.batching import for_each
-from armap.collect import Health, collect
+from armap.collect import Effort, Health, collect
 from armap.config import (
     CollectRun,
     PlanRun,
@@ -21,13 +21,13 @@ from armap.config import (
     RewardTrainRun,
     SynthesizeRun,
 )
-from armap.envs import make_env, select_tasks
+from armap.envs import make_env, narrow, select_tasks
 from armap.envs.graded import make_graded_env
 from armap.errors import BoundaryError, ConfigError
-from armap.evaluate import Graded, Row, grade, oracle_row, row
+from armap.evaluate import Graded, Row, Summary, grade, oracle_row, row
 from armap.llms import make_llm
 from armap.planners import Context, make_planner, temperature
-from armap.planners.best_of_n import BestOfNConfig
+from armap.planners.best_of_n import BestOfNConfig, stored_candidates
 from armap.policy import PromptedPolicy
 from armap.rewards import make_reward
 from armap.rollout import Runner
@@ -89,12 +89,6 @@ class PlanFailure(Record):
     failure: Failure
 
 
-class Summary(Record):
-    """``summary.json``: the result table."""
-
-    rows: tuple[Row, ...]
-
-
 def run_collect(
     run: CollectRun, *, overwrite: bool = False, progress: Progress | None = None
 ) -> list[Trajectory]:
@@ -134,9 +128,7 @@ async def _collect(
         await collect(
             tasks,
             runner=runner,
-            samples=run.samples,
-            seed=run.seed,
-            concurrency=run.concurrency,
+            effort=Effort(run.samples, run.seed, run.concurrency),
             done=done,
             failed=failed,
             progress=lambda episode: watch.advance(episode.task.name),
@@ -162,9 +154,7 @@ def run_synthesize(
         lines.clear()
         episodes = list(JsonLines(source, Trajectory))
         watch.start("making preference pairs", run.synthesis.pairs)
-        for pair in hindsight(
-            run.synthesis, episodes, lambda: make_env(run.env), seed=run.seed
-        ):
+        for pair in hindsight(run.synthesis, episodes, lambda: make_env(run.env), seed=run.seed):
             lines.append(pair)
             watch.advance(pair.provenance.rival)
         lines.close()
@@ -232,7 +222,7 @@ def run_plan(
     Returns None when the run is configured not to evaluate.
     """
     watch = progress or Quiet()
-    tasks = select_tasks(run.env, run.tasks)
+    tasks = _plan_tasks(run)
     order = {task.name: index for index, task in enumerate(tasks)}
     with RunFolder.open(Path(run.out), stage="plan", config=run, overwrite=overwrite) as folder:
         lines = folder.lines("plans.jsonl", Plan)
@@ -250,6 +240,15 @@ def run_plan(
     return _evaluate(run, watch) if run.evaluate else None
 
 
+def _plan_tasks(run: PlanRun) -> list[Task]:
+    """The tasks to plan: those of the stored candidates when there are such."""
+    if isinstance(run.planner, BestOfNConfig) and run.planner.candidates is not None:
+        stored = stored_candidates(Path(run.planner.candidates))
+        found = [group[0].task for group in stored.values()]
+        return narrow(found, run.tasks)
+    return select_tasks(run.env, run.tasks)
+
+
 async def _plan(
     run: PlanRun,
     tasks: list[Task],
@@ -257,7 +256,8 @@ async def _plan(
     failed: JsonLines[PlanFailure],
     watch: Progress,
 ) -> None:
-    model, reward = make_llm(run.llm), make_reward(run.reward) if run.reward else None
+    reward = make_reward(run.reward) if run.reward else None
+    model = make_llm(run.llm)
     policy = PromptedPolicy(model, run.policy, temperature(run.planner))
     runner = Runner(lambda: make_env(run.env), policy, run.limits)
     planner = make_planner(run.planner, Context(runner, reward))
@@ -320,9 +320,7 @@ def _seconds(run: PlanRun) -> float:
     return own
 
 
-def start(
-    run: Run, *, overwrite: bool = False, progress: Progress | None = None
-) -> object:
+def start(run: Run, *, overwrite: bool = False, progress: Progress | None = None) -> object:
     """Run any configuration: the Python twin of the four commands."""
     match run:
         case CollectRun():

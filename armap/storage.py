@@ -17,7 +17,6 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pydantic import JsonValue, ValidationError
@@ -27,9 +26,18 @@ from armap.types import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import TracebackType
 
-__all__ = ["JsonLines", "Manifest", "RunFolder", "differences", "read_manifest", "read_records", "write_text"]
+__all__ = [
+    "JsonLines",
+    "Manifest",
+    "RunFolder",
+    "differences",
+    "read_manifest",
+    "read_records",
+    "write_text",
+]
 
 R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
@@ -103,18 +111,25 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._save(self.manifest.finished)
+        if error is not None and not self._has_records():
+            (self.path / _MANIFEST).unlink(missing_ok=True)
+        else:
+            self._save(finished=self.manifest.finished)
         self._lock.close()
 
     def lines(self, name: str, kind: type[R]) -> JsonLines[R]:
         """The append-only file ``name`` of this run."""
         return JsonLines(self.path / name, kind)
 
+    def _has_records(self) -> bool:
+        """Whether anything but the manifest has come of this run."""
+        return any(entry.suffix == ".jsonl" or entry.is_dir() for entry in self.path.iterdir())
+
     def finish(self) -> None:
         """Mark the stage as complete."""
         self._save(finished=True)
 
-    def _save(self, finished: bool) -> None:  # noqa: FBT001  (private)
+    def _save(self, *, finished: bool) -> None:
         now = datetime.now(UTC)
         spent = 0.0 if self.manifest.finished else (now - self._started).total_seconds()
         self._started = now
@@ -254,7 +269,9 @@ def _refuse_changes(
     path: Path, manifest: Manifest, stage: str, config: dict[str, JsonValue]
 ) -> None:
     if manifest.stage != stage:
-        raise ConfigError(f"{path}: holds a {manifest.stage!r} run, not {stage!r}; use another --out")
+        raise ConfigError(
+            f"{path}: holds a {manifest.stage!r} run, not {stage!r}; use another --out"
+        )
     changed = differences(manifest.config, config)
     if changed:
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""

@@ -304,7 +304,9 @@ class Plan(Record):
     @model_validator(mode="after")
     def _chosen_exists(self) -> Plan:
         if self.chosen is not None and not 0 <= self.chosen < len(self.candidates):
-            raise ValueError(f"chosen={self.chosen} is not one of {len(self.candidates)} candidates")
+            raise ValueError(
+                f"chosen={self.chosen} is not one of {len(self.candidates)} candidates"
+            )
         return self
 
     @property

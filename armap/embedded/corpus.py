@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import Field
 
 from armap.envs.game24.env import Game24, Game24Config
+from armap.envs.game24.intents import make_task
 from armap.envs.game24.puzzles import TEST_PUZZLES, puzzles, solutions
 from armap.envs.game24.rules import Illegal, Move, Numbers, answer_line, combine, step_line
-from armap.envs.game24.tasks import make_task
 from armap.prompts import failed_attempt, first_message
 from armap.synthesize.slips import STEP_SLIPS, legal_move
 from armap.types import Action, Record

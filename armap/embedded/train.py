@@ -47,9 +47,7 @@ class PolicyTrainConfig(Record):
     save_every: int = Field(default=400, gt=0)
 
 
-def encode(
-    tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue
-) -> tuple[list[int], list[int]]:
+def encode(tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue) -> tuple[list[int], list[int]]:
     """Token ids ``[L]`` and labels ``[L]`` of a dialogue, as the chat template writes it."""
     ids: list[int] = []
     labels: list[int] = []
@@ -141,7 +139,7 @@ def train_policy(config: PolicyTrainConfig, folder: Path, *, seed: int, resume: 
 def _stream(tokenizer: PreTrainedTokenizerFast, config: PolicyTrainConfig, seed: int) -> Any:
     from torch.utils.data import IterableDataset
 
-    class Stream(IterableDataset[Any]):
+    class Stream(IterableDataset[Any]):  # type: ignore[misc]  # untyped library
         """One ready batch per item: batches are grouped by length, so they come whole."""
 
         def __iter__(self) -> Iterator[Any]:

@@ -6,12 +6,13 @@ What is built here cannot grade: the ``outcome`` method exists only on the envir
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import Field
 
 from armap.envs.game24.env import Game24, Game24Config
-from armap.envs.game24.tasks import tasks as game24_tasks
+from armap.envs.game24.puzzles import tasks as game24_tasks
 from armap.envs.ungraded import Ungraded
 from armap.errors import ConfigError
 from armap.plugins import ImportConfig, load
@@ -19,11 +20,17 @@ from armap.storage import read_records
 from armap.types import Record, Split, Task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from armap.protocols import Environment
 
-__all__ = ["KINDS", "EnvConfig", "TaskSelection", "make_env", "read_tasks", "select_tasks"]
+__all__ = [
+    "KINDS",
+    "EnvConfig",
+    "TaskSelection",
+    "make_env",
+    "narrow",
+    "read_tasks",
+    "select_tasks",
+]
 
 KINDS = ("game24",)
 """Built-in environment kinds."""
@@ -59,11 +66,18 @@ def select_tasks(config: Game24Config | ImportConfig, selection: TaskSelection) 
         ConfigError: nothing is left of the selection.
     """
     if selection.file is not None:
-        from pathlib import Path
-
         found = read_tasks(Path(selection.file))
     else:
         found = _split(config, selection.split)
+    return narrow(found, selection)
+
+
+def narrow(found: list[Task], selection: TaskSelection) -> list[Task]:
+    """Apply ``first`` and ``limit``.
+
+    Raises:
+        ConfigError: nothing is left.
+    """
     end = None if selection.limit is None else selection.first + selection.limit
     chosen = found[selection.first : end]
     if not chosen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.graded import GradedGame24
@@ -27,4 +27,4 @@ def make_graded_env(config: Game24Config | ImportConfig) -> GradedEnvironment:
     env = load(config.target)(**config.options)
     if not isinstance(env, GradedEnvironment):
         raise ConfigError(f"{config.target}: no outcome(); it cannot be evaluated")
-    return cast("GradedEnvironment", env)
+    return env

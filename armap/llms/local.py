@@ -74,7 +74,9 @@ class LocalModel:
 
     def _encode(self, messages: Sequence[Message], sampling: Sampling) -> tuple[int, ...]:
         turns = [message.model_dump() for message in messages]
-        text = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        text = self._tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
         ids = tuple(self._tokenizer.encode(str(text), add_special_tokens=False))
         limit = self._positions
         if limit is not None and len(ids) + sampling.max_tokens > limit:
@@ -144,10 +146,12 @@ def load_pretrained(config: LocalConfig) -> tuple[PreTrainedModel, PreTrainedTok
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise ConfigError(
             f"llm.kind 'local' needs torch and transformers: pip install 'armap[train]' ({error})"
         ) from error
+    disable_progress_bar()
     place = locate(config.model)
     dtype: Any = getattr(torch, config.dtype)
     try:

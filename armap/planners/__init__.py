@@ -24,7 +24,9 @@ AnyPlannerConfig = (
 PlannerConfig = Annotated[AnyPlannerConfig, Field(discriminator="kind")]
 
 
-def make_planner(config: AnyPlannerConfig, context: Context) -> Planner:
+def make_planner(  # noqa: PLR0911  (one return a kind)
+    config: AnyPlannerConfig, context: Context
+) -> Planner:
     """Build the planner that ``config`` describes.
 
     A planner of your own (``kind: import``) is called with ``context=`` and its options.

@@ -102,10 +102,7 @@ class _Search:
     async def _simulate(self, leaf: Node, seed: int) -> bool:
         """Visit one leaf, finish the episode from there; True when it is a new trajectory."""
         place = await self._visit(leaf)
-        if not place.observation.terminal and leaf.visits > 0:
-            leaf = await self._expand(leaf, place, seed)
-            place = await self._visit(leaf)
-        elif leaf.parent is None:
+        if (not place.observation.terminal and leaf.visits > 0) or leaf.parent is None:
             leaf = await self._expand(leaf, place, seed)
             place = await self._visit(leaf)
         runner = self.context.runner

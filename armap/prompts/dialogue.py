@@ -18,10 +18,10 @@ __all__ = ["failed_attempt", "first_message", "render", "template"]
 
 
 def first_message(instruction: str, observation: str, notes: Sequence[str] = ()) -> str:
-    """The opening user turn: the intent, notes of earlier attempts, what is seen.
+    r"""The opening user turn: the intent, notes of earlier attempts, what is seen.
 
     >>> first_message("Make 24 from 4 5 6 10.", "Left: 4 5 6 10", ["Failed: 10 - 6, 4 * 4"])
-    'Make 24 from 4 5 6 10.\\nFailed: 10 - 6, 4 * 4\\nLeft: 4 5 6 10'
+    'Make 24 from 4 5 6 10.\nFailed: 10 - 6, 4 * 4\nLeft: 4 5 6 10'
     """
     return "\n".join((instruction, *notes, observation))
 
@@ -45,7 +45,9 @@ def template(name: str) -> str:
     """
     path = files("armap.prompts").joinpath(f"{name}.md")
     if not path.is_file():
-        known = sorted(p.name[:-3] for p in files("armap.prompts").iterdir() if p.name[-3:] == ".md")
+        known = sorted(
+            p.name[:-3] for p in files("armap.prompts").iterdir() if p.name[-3:] == ".md"
+        )
         raise ConfigError(f"no prompt template {name!r}; there are {', '.join(known)}")
     return path.read_text(encoding="utf-8").strip()
 
@@ -63,7 +65,9 @@ def render(situation: Situation, *, system: str = "") -> list[Message]:
     seen[0] = first_message(situation.task.instruction, seen[0], situation.notes)
     for text, step in zip(seen, situation.steps, strict=False):
         messages.append(Message(role="user", content=text))
-        messages.append(Message(role="assistant", content=_act(step.action.thought, step.action.text)))
+        messages.append(
+            Message(role="assistant", content=_act(step.action.thought, step.action.text))
+        )
     messages.append(Message(role="user", content=seen[-1]))
     return messages
 

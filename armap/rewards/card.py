@@ -79,7 +79,9 @@ def read_card(folder: Path) -> RewardCard:
     try:
         with safe_open(folder / _WEIGHTS, framework="np") as weights:
             if _HEAD not in weights.keys():  # noqa: SIM118  (not a dict)
-                raise ConfigError(f"reward model {folder}: {_WEIGHTS} has no head ({_HEAD}); {train}")
+                raise ConfigError(
+                    f"reward model {folder}: {_WEIGHTS} has no head ({_HEAD}); {train}"
+                )
         card = RewardCard.model_validate_json((folder / CARD).read_bytes())
     except SafetensorError as error:
         raise ConfigError(f"reward model {folder}: {_WEIGHTS} is damaged: {error}") from error

@@ -92,7 +92,9 @@ def split_by_task(
     """
     groups = sorted({_group(pair) for pair in pairs})
     if len(groups) < 2:
-        raise DataError(f"{len(pairs)} pairs of {len(groups)} task: two tasks are needed to hold one out")
+        raise DataError(
+            f"{len(pairs)} pairs of {len(groups)} task: two tasks are needed to hold one out"
+        )
     Random(derive(seed, "held out")).shuffle(groups)
     held = set(groups[: max(1, min(len(groups) - 1, round(share * len(groups))))])
     train = [pair for pair in pairs if _group(pair) not in held]
@@ -127,10 +129,12 @@ def train_reward(
         ConfigError: the base model is not there or has no chat template.
         DataError: a pair is longer than ``max_length``, or there are too few tasks.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging, set_seed
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
+    from transformers.utils import logging
 
     set_seed(seed)
     logging.set_verbosity_error()  # a new head is what we are here to train
+    logging.disable_progress_bar()
     place = locate(config.base)
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
@@ -187,24 +191,28 @@ def _trainer(
         chosen, rejected = logits.chunk(2)
         return pairwise_loss(chosen, rejected, config.centering), chosen - rejected
 
-    class PairTrainer(Trainer):
+    class PairTrainer(Trainer):  # type: ignore[misc]  # untyped library
         """A Trainer whose batches hold the chosen rows first, then the rejected ones."""
 
         def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
+            self,
+            model: Any,
+            inputs: Any,
+            return_outputs: bool = False,  # noqa: FBT001  (the library's signature)
+            **_: Any,
         ) -> Any:
             loss, margins = pairwise(model, inputs)
             return (loss, {"margins": margins}) if return_outputs else loss
 
         def prediction_step(
-            self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None
+            self, model: Any, inputs: Any, prediction_loss_only: object, ignore_keys: Any = None
         ) -> Any:
             del prediction_loss_only, ignore_keys
             with torch.no_grad(), self.compute_loss_context_manager():
                 loss, margins = pairwise(model, self._prepare_inputs(inputs))
             return loss.detach(), margins.detach(), torch.zeros_like(margins)
 
-    class Watch(TrainerCallback):
+    class Watch(TrainerCallback):  # type: ignore[misc]  # untyped library
         """Passes measurements on."""
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:

@@ -9,11 +9,11 @@ intent's value and the rejected side's is not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from armap.envs.game24.arithmetic import show
 from armap.envs.game24.env import State, read_setup, read_target
+from armap.envs.game24.intents import retarget
 from armap.envs.game24.rules import (
     Illegal,
     Move,
@@ -24,10 +24,10 @@ from armap.envs.game24.rules import (
     read_step,
     step_line,
 )
-from armap.envs.game24.tasks import retarget
 from armap.synthesize.slips import ANSWER_SLIPS, STEP_SLIPS, legal_move, write
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from random import Random
 
     from armap.types import Task, Trajectory
@@ -84,7 +84,9 @@ def achieved(trajectory: Trajectory) -> Achieved | None:
         moves.append(move)
         legal.append(text)
     if answer:
-        return _achieved(trajectory, given, answer, tuple(moves), Draft(trajectory.actions, "policy"))
+        return _achieved(
+            trajectory, given, answer, tuple(moves), Draft(trajectory.actions, "policy")
+        )
     if len(left) != 1 or not moves:
         return None
     answer = answer_line(given, tuple(moves))
@@ -158,9 +160,9 @@ def _changed_action(positive: Achieved, rng: Random, *, wishful: bool = False) -
     for move in positive.moves[:cut]:
         numbers = combine(numbers, move)
     moves = list(positive.moves[:cut])
-    while (move := legal_move(numbers, rng)) is not None:
-        moves.append(move)
-        numbers = combine(numbers, move)
+    while (fresh := legal_move(numbers, rng)) is not None:
+        moves.append(fresh)
+        numbers = combine(numbers, fresh)
     answer = answer_line(positive.given, tuple(moves))
     if wishful:
         answer = answer.rsplit(" = ", 1)[0] + f" = {show(positive.value)}"
@@ -205,8 +207,7 @@ def _ending(positive: Achieved, slip: Move, rng: Random) -> str:
     kinds = list(ANSWER_SLIPS.values())
     if rng.random() < 0.3:
         return f"Answer: {slip} = {show(positive.value)}"
-    text = rng.choice(kinds)(positive.expression, positive.value, positive.value, rng)
-    return text
+    return rng.choice(kinds)(positive.expression, positive.value, positive.value, rng)
 
 
 def _lines(given: Numbers, moves: tuple[Move, ...]) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+from armap.envs.game24.arithmetic import show
 from armap.envs.game24.rules import OPERATORS, Illegal, Move, Numbers, combine, listing
-from armap.envs.game24.arithmetic import ExpressionError, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,9 @@ def write(move: Move, result: Fraction, left: Numbers) -> str:
     return f"{move} = {show(result)} (left: {listing(left)})"
 
 
-def wrong_arithmetic(numbers: Numbers, given: Numbers, target: Fraction, rng: Random) -> Slip | None:
+def wrong_arithmetic(
+    numbers: Numbers, given: Numbers, target: Fraction, rng: Random
+) -> Slip | None:
     """Right numbers, wrong result: near the true one, or straight at the target."""
     del given
     move = legal_move(numbers, rng)

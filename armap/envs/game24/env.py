@@ -7,7 +7,6 @@ target?): what an agent, a planner or a reward model sees holds no grade. Gradin
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field
@@ -18,6 +17,8 @@ from armap.errors import EnvError
 from armap.types import Observation, Record
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from armap.types import Action, Task
 
 __all__ = ["Game24", "Game24Config", "State", "read_setup", "read_target"]
@@ -47,7 +48,7 @@ class State(NamedTuple):
 class Game24:
     """Make a target from four numbers, one step at a time.
 
-    >>> from armap.envs.game24.tasks import make_task
+    >>> from armap.envs.game24.intents import make_task
     >>> from armap.types import Action
     >>> env = Game24(Game24Config())
     >>> env.reset(make_task((4, 5, 6, 10), split="train")).text

@@ -176,13 +176,17 @@ def power(base: Fraction, exponent: Fraction) -> Fraction:
         return base**exponent.numerator
     if base < 0:
         raise ExpressionError("a root of a negative number")
-    return Fraction(
-        _root(base.numerator, exponent.denominator), _root(base.denominator, exponent.denominator)
-    ) ** exponent.numerator
+    return (
+        Fraction(
+            _root(base.numerator, exponent.denominator),
+            _root(base.denominator, exponent.denominator),
+        )
+        ** exponent.numerator
+    )
 
 
 def _root(value: int, degree: int) -> int:
-    found = round(value ** (1 / degree))
+    found: int = round(float(value) ** (1 / degree))
     if found**degree != value:
         raise ExpressionError("an irrational root")
     return found

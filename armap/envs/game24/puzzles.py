@@ -13,14 +13,15 @@ from itertools import combinations_with_replacement, permutations
 from random import Random
 from typing import TYPE_CHECKING
 
+from armap.envs.game24.intents import make_task
 from armap.envs.game24.rules import OPERATORS, Move, Numbers, combine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from armap.types import Split
+    from armap.types import Split, Task
 
-__all__ = ["DEV_SIZE", "TEST_PUZZLES", "Puzzle", "puzzles", "solutions", "solvable"]
+__all__ = ["DEV_SIZE", "TEST_PUZZLES", "Puzzle", "puzzles", "solutions", "solvable", "tasks"]
 
 Puzzle = tuple[int, int, int, int]
 """Four numbers from 1 to 13, ascending."""
@@ -136,3 +137,8 @@ def puzzles(split: Split) -> tuple[Puzzle, ...]:
     rest = sorted(set(solvable()) - set(TEST_PUZZLES))
     Random(24).shuffle(rest)
     return tuple(rest[:DEV_SIZE]) if split == "dev" else tuple(rest[DEV_SIZE:])
+
+
+def tasks(split: Split) -> list[Task]:
+    """The tasks of a split, all with target 24."""
+    return [make_task(puzzle, split=split) for puzzle in puzzles(split)]

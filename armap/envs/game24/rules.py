@@ -37,12 +37,13 @@ Numbers = tuple[Fraction, ...]
 """A multiset of numbers, ascending."""
 
 _STEP = re.compile(
-    r"(?P<left>\S+) (?P<operator>[-+*/]) (?P<right>\S+) = (?P<result>\S+) \(left: (?P<rest>[^()]*)\)"
+    r"(?P<left>\S+) (?P<operator>[-+*/]) (?P<right>\S+) = (?P<result>\S+) "
+    r"\(left: (?P<rest>[^()]*)\)"
 )
 _ANSWER = re.compile(r"answer:\s*(?P<expression>[^=]*)=\s*(?P<value>\S+)", re.IGNORECASE)
 
 
-class Illegal(ValueError):
+class Illegal(ValueError):  # noqa: N818  (its text is an observation, not a fault)
     """A claim that does not hold; the text says why, without a full stop."""
 
 

@@ -1,4 +1,4 @@
-"""Game of 24 tasks: four numbers and a target."""
+"""Game of 24 intents: four numbers and a target, as a task."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from armap.envs.game24.arithmetic import show
 from armap.envs.game24.env import read_setup
-from armap.envs.game24.puzzles import puzzles
 from armap.envs.game24.rules import instruction, listing
 from armap.types import Task
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from armap.types import Split
 
-__all__ = ["make_task", "retarget", "tasks"]
+__all__ = ["make_task", "retarget"]
 
 
 def make_task(
@@ -60,8 +59,3 @@ def retarget(task: Task, target: Fraction) -> Task:
     turns = task.setup.get("turns")
     limit = turns if isinstance(turns, int) else None
     return make_task(given, split=task.split, target=target, turns=limit)
-
-
-def tasks(split: Split) -> list[Task]:
-    """The tasks of a split, all with target 24."""
-    return [make_task(puzzle, split=split) for puzzle in puzzles(split)]

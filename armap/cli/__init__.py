@@ -1,0 +1,1 @@
+"""The command line: it reads arguments, starts runs and draws progress, nothing else."""

@@ -1,0 +1,248 @@
+"""``armap``: collect, synthesize, train, plan; report, score, tasks, import, demo."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from armap.errors import ArmapError, ConfigError, DataError
+
+__all__ = ["app", "entry"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Make an LLM agent succeed more often without fine-tuning it: learn a reward model
+from what the agent did, then search with it.
+
+[bold]armap demo[/] shows all of it in a few minutes, on a laptop.
+
+The four stages, each one YAML file:
+
+[green]armap collect[/]    --config configs/game24/collect.yaml      the agent explores
+[green]armap synthesize[/] --config configs/game24/synthesize.yaml   pairs out of what it did
+[green]armap train[/]      --config configs/game24/train.yaml        a reward model out of pairs
+[green]armap plan[/]       --config configs/game24/best_of_n.yaml    search with it, and grade
+
+Every command continues where it was stopped.""",
+)
+importing = typer.Typer(no_args_is_help=True, help="Read other programs' logs as trajectories.")
+app.add_typer(importing, name="import")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The YAML file of the run.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="a.b=value", help="Change a setting; may be repeated."),
+]
+Out = Annotated[str | None, typer.Option("--out", "-o", help="Run folder, instead of the file's.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Delete what is in the run folder and start anew.")
+]
+
+
+def entry() -> None:
+    """Run the command line; one line and an exit code for everything that goes wrong."""
+    logging.basicConfig(level=logging.WARNING, format="warning: %(message)s")  # noqa: TID251
+    for noisy in ("httpx", "accelerate"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        app()
+    except (ConfigError, DataError) as error:
+        _fail(error, code=2)
+    except ArmapError as error:
+        _fail(error, code=1)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; what was finished is saved, run the same command to continue\n")
+        sys.exit(130)
+
+
+def _fail(error: ArmapError, *, code: int) -> None:
+    sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+    sys.exit(code)
+
+
+def _stage(
+    stage: str, config: Path, settings: list[str] | None, out: str | None, *, overwrite: bool
+) -> None:
+    """Load and start the run of one stage, with progress."""
+    from armap.cli.progress import Terminal, console
+    from armap.config import load_run
+    from armap.run import start
+
+    run = load_run(config, stage, settings=settings or (), out=out)
+    with Terminal() as progress:
+        result = start(run, overwrite=overwrite, progress=progress)
+    _show(result)
+    console.print(f"  in [bold]{run.out}[/]")
+
+
+def _show(result: object) -> None:
+    from armap.cli.progress import console
+    from armap.cli.tables import result_table
+    from armap.rewards.card import RewardCard
+    from armap.run import Summary
+
+    if isinstance(result, Summary):
+        console.print(result_table(result.rows))
+    elif isinstance(result, RewardCard):
+        console.print(
+            f"  {result.train_pairs} pairs, held-out accuracy {result.held_out_accuracy:.1%} "
+            f"on {result.held_out_pairs} pairs of other tasks"
+        )
+    elif isinstance(result, list):
+        console.print(f"  {len(result)} records")
+
+
+@app.command()
+def collect(
+    config: Config, settings: Settings = None, out: Out = None, overwrite: Overwrite = False
+) -> None:
+    """Let an LLM agent explore an environment and keep the trajectories.
+
+    Example: armap collect --config configs/game24/collect.yaml --set samples=8 --out runs/mine
+    """
+    _stage("collect", config, settings, out, overwrite=overwrite)
+
+
+@app.command()
+def synthesize(
+    config: Config, settings: Settings = None, out: Out = None, overwrite: Overwrite = False
+) -> None:
+    """Turn trajectories into preference pairs, without human labels.
+
+    Example: armap synthesize --config configs/game24/synthesize.yaml --set synthesis.pairs=2000
+    """
+    _stage("synthesize", config, settings, out, overwrite=overwrite)
+
+
+@app.command()
+def train(
+    config: Config, settings: Settings = None, out: Out = None, overwrite: Overwrite = False
+) -> None:
+    """Train a reward model on pairs (or, with train.kind: policy, the embedded policy).
+
+    Example: armap train --config configs/game24/train.yaml --set train.epochs=2
+    """
+    _stage("train", config, settings, out, overwrite=overwrite)
+
+
+@app.command()
+def plan(
+    config: Config, settings: Settings = None, out: Out = None, overwrite: Overwrite = False
+) -> None:
+    """Search for good trajectories with a planner, and grade the answers afterwards.
+
+    Example: armap plan --config configs/game24/best_of_n.yaml --set planner.n=20 --out runs/bon20
+    """
+    _stage("plan", config, settings, out, overwrite=overwrite)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of armap plan and armap train.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")] = Path(
+        "runs/report"
+    ),
+) -> None:
+    """Put runs side by side: a table here, report.html and summary.json in a folder.
+
+    Example: armap report runs/game24/greedy runs/game24/best_of_n --out runs/report
+    """
+    from armap.cli.progress import console
+    from armap.cli.tables import result_table
+    from armap.report.build import write_report
+
+    summary = write_report(runs, out)
+    console.print(result_table(summary.rows))
+    console.print(f"  [bold]{out / 'report.html'}[/]")
+
+
+@app.command()
+def score(
+    reward: Annotated[Path, typer.Option("--reward", "-r", help="Folder of a reward model.")],
+    trajectories: Annotated[
+        Path, typer.Argument(help="Run folder, or a JSON Lines file of trajectories.")
+    ],
+) -> None:
+    """Score trajectories with a reward model; one JSON object a line on standard output.
+
+    Example: armap score --reward runs/game24/reward runs/game24/collect > scores.jsonl
+    """
+    from armap.cli.scoring import score_lines
+
+    for line in score_lines(reward, trajectories):
+        typer.echo(line)
+
+
+@app.command()
+def tasks(
+    env: Annotated[str, typer.Argument(help="Environment kind, e.g. game24.")],
+    split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which split.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON Lines, for tasks.file.")] = False,
+) -> None:
+    """List the tasks of an environment.
+
+    Example: armap tasks game24 --split test --limit 3
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from armap.envs import KINDS, EnvConfig, TaskSelection, select_tasks
+
+    try:
+        config = TypeAdapter(EnvConfig).validate_python({"kind": env})
+    except ValidationError as error:
+        raise ConfigError(f"no environment {env!r}; there is {', '.join(KINDS)}") from error
+    for task in select_tasks(config, TaskSelection(split=split, limit=limit)):
+        typer.echo(task.model_dump_json() if as_json else f"{task.name}\t{task.instruction}")
+
+
+@importing.command("tot-log")
+def import_tot_log(
+    file: Annotated[Path, typer.Argument(help="A Tree-of-Thoughts log, or JSON Lines.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder for the trajectories.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Read Game-of-24 outputs of other models: candidates for armap plan.
+
+    Takes a JSON list of {idx, ys, infos} (Tree of Thoughts) or JSON Lines of
+    {index, puzzle, outputs}. Labels in the file are not read.
+
+    Example: armap import tot-log gpt4.jsonl --out runs/gpt4
+    """
+    from armap.cli.progress import console
+    from armap.importers.tot_log import import_log
+
+    count = import_log(file, out, overwrite=overwrite)
+    console.print(f"  {count} trajectories in [bold]{out}[/]; select among them with")
+    console.print(
+        "  armap plan -c configs/game24/stored.yaml "
+        f"--set planner.candidates={out} --out {out}-best"
+    )
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")] = Path(
+        "runs/demo"
+    ),
+    limit: Annotated[int, typer.Option(min=2, max=100, help="Test puzzles.")] = 100,
+    overwrite: Overwrite = False,
+) -> None:
+    """The whole pipeline on Game of 24 with the embedded model: minutes, no GPU, no network.
+
+    Example: armap demo --out runs/demo
+    """
+    from armap.cli.demo import run_demo
+
+    run_demo(out, limit=limit, overwrite=overwrite)
+
+
+if __name__ == "__main__":
+    entry()

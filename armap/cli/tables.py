@@ -1,0 +1,45 @@
+"""Tables on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from armap.evaluate import Row
+
+__all__ = ["TITLES", "result_table"]
+
+TITLES = {
+    "greedy": "Greedy",
+    "sampling": "Sampling (mean)",
+    "reflexion": "ARMAP-R",
+    "best_of_n": "ARMAP-B",
+    "mcts": "ARMAP-M",
+    "oracle": "Oracle",
+}
+"""What the papers call the planners."""
+
+
+def result_table(rows: Sequence[Row]) -> Table:
+    """Success with its interval, and what it cost."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2))
+    table.add_column("planner")
+    for column in ("N", "tasks", "success", "95 % interval", "LLM calls", "tokens", "seconds"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        low, high = row.ci
+        table.add_row(
+            TITLES.get(row.planner, row.planner),
+            str(row.n),
+            str(row.tasks),
+            f"{row.success:.1%}",
+            f"{low:.1%} to {high:.1%}",
+            f"{row.llm_calls:,}",
+            f"{row.tokens:,}",
+            f"{row.seconds:.1f}",
+        )
+    return table

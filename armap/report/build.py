@@ -1,0 +1,169 @@
+"""Gather what a report shows from run folders."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TYPE_CHECKING
+
+from armap.errors import ConfigError
+from armap.evaluate import Graded, Row, Summary, curve
+from armap.report.data import Example, ReportData, Shown
+from armap.report.page import render_page
+from armap.rewards.card import read_card
+from armap.rewards.train import LearningPoint
+from armap.storage import Manifest, read_manifest, read_records, write_text
+from armap.types import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from armap.types import Candidate
+
+__all__ = ["gather", "write_report"]
+
+_ORDER = ("greedy", "sampling", "reflexion", "best_of_n", "mcts", "oracle")
+_EXAMPLES = 6
+"""Puzzles shown per planner."""
+_SHOWN = 10
+"""Candidates shown per puzzle."""
+
+
+def write_report(runs: Sequence[Path], out: Path) -> Summary:
+    """Write ``report.html`` and ``summary.json`` into ``out``; return the table.
+
+    Raises:
+        ConfigError: a folder is not a run, or none of them is an evaluated planning run.
+    """
+    data = gather(runs)
+    summary = Summary(rows=data.rows)
+    write_text(out / "summary.json", summary.model_dump_json(indent=2) + "\n")
+    write_text(out / "report.html", render_page(data))
+    return summary
+
+
+def gather(runs: Sequence[Path]) -> ReportData:
+    """Read the folders; training runs add the reward model's learning curve."""
+    manifests = {path: read_manifest(path) for path in runs}
+    plans = [path for path, manifest in manifests.items() if _evaluated(path, manifest)]
+    if not plans:
+        raise ConfigError("nothing to report: none of the folders is an evaluated planning run")
+    rows = [row for path in plans for row in _summary(path).rows]
+    rows.sort(key=lambda row: (_rank(row.planner), row.n))
+    selecting = _widest(plans, manifests)
+    graded = list(read_records(selecting / "results.jsonl", Graded)) if selecting else []
+    rewards = [path for path, manifest in manifests.items() if _is_reward(path, manifest)]
+    first = manifests[plans[0]]
+    return ReportData(
+        title="Planning with a learned reward",
+        subtitle=_subtitle(rows, first),
+        rows=tuple(rows),
+        curve=tuple(curve(graded)) if graded else (),
+        learning=tuple(_learning(rewards)),
+        card=read_card(rewards[0] / "model") if rewards else None,
+        solved_scores=tuple(_scores(graded, won=True)),
+        unsolved_scores=tuple(_scores(graded, won=False)),
+        examples=tuple(example for path in plans for example in _examples(path)),
+        facts=tuple(_facts(runs, first)),
+    )
+
+
+def _evaluated(path: Path, manifest: Manifest) -> bool:
+    return manifest.stage == "plan" and (path / "results.jsonl").is_file()
+
+
+def _is_reward(path: Path, manifest: Manifest) -> bool:
+    return manifest.stage == "train" and (path / "learning.jsonl").is_file()
+
+
+def _summary(path: Path) -> Summary:
+    return Summary.model_validate_json((path / "summary.json").read_bytes())
+
+
+def _rank(planner: str) -> int:
+    return _ORDER.index(planner) if planner in _ORDER else len(_ORDER)
+
+
+def _widest(plans: Sequence[Path], manifests: dict[Path, Manifest]) -> Path | None:
+    """The Best-of-N run with the most candidates: its curve holds all smaller ones."""
+
+    def size(path: Path) -> int:
+        planner = manifests[path].config.get("planner")
+        n = planner.get("n", 0) if isinstance(planner, dict) else 0
+        return n if isinstance(n, int) else 0
+
+    found = [path for path in plans if _summary(path).rows[0].planner == "best_of_n"]
+    return max(found, key=size, default=None)
+
+
+def _subtitle(rows: Sequence[Row], manifest: Manifest) -> str:
+    env = manifest.config.get("env")
+    kind = env.get("kind", "") if isinstance(env, dict) else ""
+    tasks = sorted({row.tasks for row in rows})
+    return f"{kind}, {' and '.join(map(str, tasks))} tasks, seed {manifest.seed}"
+
+
+def _learning(rewards: Sequence[Path]) -> list[LearningPoint]:
+    if not rewards:
+        return []
+    return list(read_records(rewards[0] / "learning.jsonl", LearningPoint))
+
+
+def _scores(graded: Sequence[Graded], *, won: bool) -> list[float]:
+    return [
+        score
+        for item in graded
+        for score, success in zip(item.scores, item.successes, strict=True)
+        if score is not None and (success == 1.0) == won
+    ]
+
+
+def _examples(path: Path) -> list[Example]:
+    plans = read_records(path / "plans.jsonl", Plan)
+    graded = read_records(path / "results.jsonl", Graded)
+    pairs = [
+        pair for pair, _ in zip(zip(plans, graded, strict=False), range(_EXAMPLES), strict=False)
+    ]
+    return [_example(plan, truth) for plan, truth in pairs]
+
+
+def _example(plan: Plan, truth: Graded) -> Example:
+    shown = [
+        _shown(candidate, success=success == 1.0, chosen=index == plan.chosen)
+        for index, (candidate, success) in enumerate(
+            zip(plan.candidates, truth.successes, strict=True)
+        )
+    ]
+    shown.sort(key=lambda item: (not item.chosen, -(item.score or 0.0)))
+    return Example(
+        task=plan.task.name,
+        instruction=plan.task.instruction,
+        planner=plan.planner,
+        candidates=tuple(shown[:_SHOWN]),
+    )
+
+
+def _shown(candidate: Candidate, *, success: bool, chosen: bool) -> Shown:
+    trajectory = candidate.trajectory
+    seen = [step.observation.text for step in trajectory.steps] + [trajectory.final.text]
+    return Shown(
+        opening=seen[0],
+        steps=tuple(zip(trajectory.actions, seen[1:], strict=True)),
+        score=candidate.score.raw if candidate.score else None,
+        calibrated=candidate.score.calibrated if candidate.score else None,
+        success=success,
+        chosen=chosen,
+    )
+
+
+def _facts(runs: Sequence[Path], manifest: Manifest) -> list[tuple[str, str]]:
+    return [
+        ("runs", " ".join(map(str, runs))),
+        ("seed", str(manifest.seed)),
+        ("git commit", manifest.git_commit or "not in a repository"),
+        ("versions", ", ".join(f"{name} {value}" for name, value in manifest.versions.items())),
+        ("machine", f"{platform.machine()}, {os.cpu_count()} CPU cores, {platform.system()}"),
+        ("made", manifest.created),
+        ("intervals", "95 %: Wilson for one answer per task, else from the spread over tasks"),
+    ]

@@ -1,0 +1,81 @@
+"""What a report shows, as records: gathered elsewhere, rendered by :mod:`armap.report.page`."""
+
+from __future__ import annotations
+
+from armap.evaluate import CurvePoint, Row
+from armap.rewards.card import RewardCard
+from armap.rewards.train import LearningPoint
+from armap.types import Record
+
+__all__ = ["Example", "ReportData", "Shown"]
+
+
+class Shown(Record):
+    """One candidate as the reader sees it."""
+
+    steps: tuple[tuple[str, str], ...]
+    """Action, and what the environment said to it."""
+    opening: str
+    """What the environment said first."""
+    score: float | None
+    """The reward model's raw score; None when nothing scored the candidate."""
+    calibrated: float | None
+    """The same on the model's held-out scale, in [0, 1]."""
+    success: bool | None
+    """The environment's verdict; None when the candidate was not graded."""
+    chosen: bool
+    """Whether it is the planner's answer."""
+
+
+class Example(Record):
+    """One task, and everything one planner considered for it."""
+
+    task: str
+    """Name of the task."""
+    instruction: str
+    planner: str
+    """As in ``Plan.planner``."""
+    candidates: tuple[Shown, ...]
+    """In any order; the page sorts them by score."""
+
+    @property
+    def answer(self) -> Shown | None:
+        """The chosen candidate; None when the planner produced none."""
+        return next((shown for shown in self.candidates if shown.chosen), None)
+
+    @property
+    def ranked(self) -> tuple[Shown, ...]:
+        """Candidates by score, best first; those without a score last, as they came."""
+        return tuple(
+            sorted(
+                self.candidates,
+                key=lambda shown: (shown.score is None, -(shown.score or 0.0)),
+            )
+        )
+
+    @property
+    def solved(self) -> int:
+        """How many candidates succeed."""
+        return sum(shown.success is True for shown in self.candidates)
+
+
+class ReportData(Record):
+    """One planning experiment. Whatever is empty or None is left out of the page."""
+
+    title: str
+    subtitle: str
+    rows: tuple[Row, ...]
+    """The result table, in the order in which it is printed."""
+    curve: tuple[CurvePoint, ...]
+    """Best-of-N, by increasing ``n``."""
+    learning: tuple[LearningPoint, ...]
+    """The reward model's training, in order."""
+    card: RewardCard | None
+    """The reward model's own account."""
+    solved_scores: tuple[float, ...]
+    """Raw scores of the graded candidates that succeed."""
+    unsolved_scores: tuple[float, ...]
+    """Raw scores of those that do not."""
+    examples: tuple[Example, ...]
+    facts: tuple[tuple[str, str], ...]
+    """Label and value: machine, seed, commit, versions, commands."""

@@ -1,0 +1,133 @@
+"""One self-contained HTML file about a planning experiment: it needs no network and no script.
+
+Everything that comes from a run is escaped by the template; only our own SVG is trusted.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from armap.report.axes import per_cent
+from armap.report.charts import Interval, Series, histogram, interval_bars, line_chart
+from armap.report.headline import above_oracle, display_name, headline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jinja2 import Template
+
+    from armap.evaluate import CurvePoint, Row
+    from armap.report.data import ReportData
+    from armap.rewards.train import LearningPoint
+
+__all__ = ["render_page"]
+
+_LONG_CURVE = 16
+"""Budgets above it are shown on a logarithmic axis."""
+
+
+def render_page(data: ReportData) -> str:
+    """Write the page; equal data give equal pages.
+
+    Sections for which ``data`` holds nothing are left out.
+    """
+    return _template().render(
+        data=data,
+        headline=headline(data.rows),
+        above_oracle=above_oracle(data.rows),
+        planners=sorted({example.planner for example in data.examples}),
+        interval_plot=_intervals(data.rows),
+        curve_plot=_curve(data.curve),
+        loss_plot=_losses(data.learning),
+        accuracy_plot=_accuracy(data.learning),
+        score_plot=_scores(data),
+    )
+
+
+@lru_cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"name": display_name, "per_cent": per_cent, "verdict": _verdict}
+    return environment.get_template("page.html.j2")
+
+
+def _source(name: str) -> str:
+    return files("armap.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _verdict(success: bool | None) -> str:  # noqa: FBT001  (a template filter)
+    """The class that marks a candidate; the words stand in the template."""
+    return "ungraded" if success is None else "solved" if success else "unsolved"
+
+
+def _intervals(rows: Sequence[Row]) -> Markup:
+    repeated = len({row.planner for row in rows}) < len(rows)
+    return Markup(
+        interval_bars(
+            [
+                Interval(
+                    display_name(row.planner) + (f", N = {row.n}" if repeated else ""),
+                    row.success,
+                    *row.ci,
+                    reference=row.planner == "oracle",
+                )
+                for row in rows
+            ]
+        )
+    )
+
+
+def _curve(points: Sequence[CurvePoint]) -> Markup:
+    lines = [
+        Series("chosen by the reward model", tuple((p.n, p.selected) for p in points)),
+        Series("oracle", tuple((p.n, p.oracle) for p in points), dash="6 4"),
+        Series("mean of the candidates", tuple((p.n, p.mean) for p in points), dash="2 3"),
+    ]
+    return Markup(
+        line_chart(
+            lines,
+            x_label="N, candidates per task",
+            y_label="tasks solved",
+            percent=True,
+            log_x=max((p.n for p in points), default=0) > _LONG_CURVE,
+        )
+    )
+
+
+def _losses(points: Sequence[LearningPoint]) -> Markup | None:
+    train = tuple((p.pairs, p.train_loss) for p in points if p.train_loss is not None)
+    held = tuple((p.pairs, p.held_out_loss) for p in points if p.held_out_loss is not None)
+    lines = [Series("training", train, dash="6 4"), Series("held out", held)]
+    kept = [line for line in lines if line.points]
+    if not kept:
+        return None
+    return Markup(line_chart(kept, x_label="pairs seen", y_label="loss"))
+
+
+def _accuracy(points: Sequence[LearningPoint]) -> Markup | None:
+    held = tuple((p.pairs, p.held_out_accuracy) for p in points if p.held_out_accuracy is not None)
+    if not held:
+        return None
+    line = Series("held-out pairs", held)
+    return Markup(
+        line_chart(
+            [line], x_label="pairs seen", y_label="held-out pairs ordered rightly", percent=True
+        )
+    )
+
+
+def _scores(data: ReportData) -> Markup:
+    groups = [("solved", data.solved_scores), ("not solved", data.unsolved_scores)]
+    return Markup(histogram(groups, x_label="raw score"))
