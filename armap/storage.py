@@ -43,6 +43,8 @@ R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
 _PACKAGES = ("pydantic", "numpy", "aiohttp", "torch", "transformers")
 _MANIFEST = "manifest.json"
+_LOCK = ".lock"
+_FAILURES = "failures.jsonl"
 
 
 class Manifest(Record):
@@ -112,7 +114,7 @@ class RunFolder:
         trace: TracebackType | None,
     ) -> None:
         if error is not None and not self._has_records():
-            (self.path / _MANIFEST).unlink(missing_ok=True)
+            _empty(self.path)
         else:
             self._save(finished=self.manifest.finished)
         self._lock.close()
@@ -122,8 +124,9 @@ class RunFolder:
         return JsonLines(self.path / name, kind)
 
     def _has_records(self) -> bool:
-        """Whether anything but the manifest has come of this run."""
-        return any(entry.suffix == ".jsonl" or entry.is_dir() for entry in self.path.iterdir())
+        """Whether anything but failures has come of this run."""
+        names = {entry.name for entry in self.path.iterdir()}
+        return bool(names - {_MANIFEST, _LOCK, _FAILURES})
 
     def finish(self) -> None:
         """Mark the stage as complete."""
@@ -240,7 +243,7 @@ def differences(old: JsonValue, new: JsonValue, at: str = "") -> list[str]:
 
 
 def _locked(path: Path) -> IO[str]:
-    lock = (path / ".lock").open("w")
+    lock = (path / _LOCK).open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -254,7 +257,7 @@ def _locked(path: Path) -> IO[str]:
 def _existing(path: Path) -> Manifest | None:
     file = path / _MANIFEST
     if not file.exists():
-        if any(entry.name not in {".lock", "manifest.json.part"} for entry in path.iterdir()):
+        if any(entry.name not in {_LOCK, f"{_MANIFEST}.part"} for entry in path.iterdir()):
             raise ConfigError(
                 f"{path}: the folder is not empty and holds no {_MANIFEST}; choose another --out"
             )
@@ -301,7 +304,7 @@ def _save_manifest(path: Path, manifest: Manifest) -> None:
 
 def _empty(path: Path) -> None:
     for entry in path.iterdir():
-        if entry.name == ".lock":
+        if entry.name == _LOCK:
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

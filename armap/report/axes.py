@@ -49,7 +49,7 @@ def widen(low: float, high: float) -> tuple[float, float]:
     """
     if high - low > max(1e-9 * max(abs(low), abs(high)), _TINY):
         return low, high
-    half = 0.1 * abs(low) if abs(low) > _TINY else 0.5
+    half = 0.1 * abs(low) if abs(low) > 1000 * _TINY else 0.5
     return low - half, high + half
 
 
@@ -141,17 +141,22 @@ def axis_within(values: Iterable[float], *, start: float, end: float, log: bool 
     held = tuple(values)
     if log and min(held) <= 0:
         raise ValueError(f"a logarithmic axis cannot show {min(held)!r}; show it without log_x")
-    low, high = widen(min(held), max(held))
+    low, high = (_widen_log if log else widen)(min(held), max(held))
     smallest = 1.0 if all(float(value).is_integer() for value in held) else 0.0
     wanted = [_decades(low, high, (1, 2, 5)), _decades(low, high, (1,))] if log else []
     wanted += [ticks(low, high, count=count, smallest=smallest) for count in (10, 6, 4, 2, 1)]
     axis = Axis(low, high, start, end, (), log=log)
+    slack = 1e-9 * (low if log else high - low)
     for marks in wanted:
-        inside = tuple(value for value in marks if low - _TINY <= value <= high + _TINY)
+        inside = tuple(value for value in marks if low - slack <= value <= high + slack)
         axis = Axis(low, high, start, end, inside, log=log)
         if _room(axis) and len(inside) >= (2 if log and high > 2 * low else 1):
             break
     return axis
+
+
+def _widen_log(low: float, high: float) -> tuple[float, float]:
+    return (low, high) if high > low * (1 + 1e-9) else (0.9 * low, 1.1 * high)
 
 
 def _decades(low: float, high: float, factors: tuple[int, ...]) -> tuple[float, ...]:

@@ -34,6 +34,8 @@ __all__ = ["Interval", "Series", "histogram", "interval_bars", "line_chart"]
 _PLOT = 220.0
 """Height of the part of a chart that holds the data."""
 _ROW = 30.0
+_NAME = 28
+"""Characters of a row's name at most."""
 _FOOT = 2 * LINE + 6
 
 
@@ -152,10 +154,10 @@ def interval_bars(rows: Sequence[Interval], *, x_label: str = "tasks solved") ->
     if not kept:
         return _nothing(x_label)
     bottom = _ROW * len(kept) + 6
-    widest = max(len(row.name) for row in kept) * CHARACTER
+    widest = max(len(_short(row.name)) for row in kept) * CHARACTER
     marks = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    right = WIDTH - 9 * CHARACTER
-    x = Axis(0.0, 1.0, min(widest + 14, 0.45 * WIDTH), right, marks, as_percent=True)
+    right = WIDTH - 10 * CHARACTER
+    x = Axis(0.0, 1.0, widest + 14, right, marks, as_percent=True)
     body = [_interval(index, row, x) for index, row in enumerate(kept)]
     return drawing(
         bottom_axis(x, 0.0, bottom, grid=True) + "".join(body) + _foot(x_label, x, bottom),
@@ -297,6 +299,11 @@ def _bars(index: int, name: str, counts: Sequence[int], x: Axis, y: Axis) -> str
     )
 
 
+def _short(name: str) -> str:
+    """A name that leaves room for the plot; the tooltip has all of it."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1].rstrip()}…"
+
+
 def _interval(index: int, row: Interval, x: Axis) -> str:
     middle = _ROW * (index + 0.5)
     shade = colour(5 if row.reference else 0)
@@ -316,6 +323,6 @@ def _interval(index: int, row: Interval, x: Axis) -> str:
         style=f"stroke:{shade};fill:{'var(--paper,#fff)' if row.reference else shade}",
         stroke_width=2,
     )
-    name = text(row.name, x.start - 12, middle + 4, text_anchor="end")
+    name = text(_short(row.name), x.start - 12, middle + 4, text_anchor="end")
     value = text(per_cent(row.value), WIDTH, middle + 4, text_anchor="end", font_weight="600")
     return tag("g", name + bar + dot + value, class_="interval")

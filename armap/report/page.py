@@ -91,7 +91,7 @@ def _intervals(rows: Sequence[Row]) -> Markup:
 
 def _curve(points: Sequence[CurvePoint]) -> Markup:
     lines = [
-        Series("chosen by the reward model", tuple((p.n, p.selected) for p in points)),
+        Series("reward model's choice", tuple((p.n, p.selected) for p in points)),
         Series("oracle", tuple((p.n, p.oracle) for p in points), dash="6 4"),
         Series("mean of the candidates", tuple((p.n, p.mean) for p in points), dash="2 3"),
     ]

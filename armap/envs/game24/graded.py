@@ -168,7 +168,8 @@ def power(base: Fraction, exponent: Fraction) -> Fraction:
     >>> power(Fraction(4), Fraction(1, 2)), power(Fraction(2), Fraction(-1))
     (Fraction(2, 1), Fraction(1, 2))
     """
-    if abs(exponent) > _LARGEST_POWER or abs(base) > _LARGEST_BASE:
+    parts = abs(base.numerator), base.denominator
+    if abs(exponent) > _LARGEST_POWER or max(parts) > _LARGEST_BASE:
         raise ExpressionError("the power is too large")
     if base == 0 and exponent < 0:
         raise ExpressionError("division by zero")
