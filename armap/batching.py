@@ -10,12 +10,12 @@ import asyncio
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
-__all__ = ["Batcher", "for_each"]
+__all__ = ["Batcher", "finish", "for_each"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -87,6 +87,16 @@ class Batcher(Generic[In, Out]):
                 batch.append(waiting)
                 total += waiting.weight
         return batch
+
+
+def finish(work: Coroutine[Any, Any, Item]) -> Item:
+    """Run ``work`` to its end from plain code, also where a loop is running (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="armap-loop") as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def for_each(

@@ -7,12 +7,11 @@ line draws it, tests and notebooks may ignore it.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from armap.batching import for_each
+from armap.batching import finish, for_each
 from armap.collect import Effort, Health, collect
 from armap.config import (
     CollectRun,
@@ -104,7 +103,7 @@ def run_collect(
         failed.clear()
         total = len(tasks) * run.samples
         watch.start("collecting trajectories", total, done=sum(1 for _ in done))
-        asyncio.run(_collect(run, tasks, done, failed, watch))
+        finish(_collect(run, tasks, done, failed, watch))
         episodes = done.sort(lambda episode: (order[episode.task.name], episode.seed))
         failed.close()
         if len(episodes) == total:
@@ -181,8 +180,14 @@ def run_train(
 
         with RunFolder.open(path, stage="train", config=run, overwrite=overwrite) as folder:
             if not folder.manifest.finished:
-                watch.start("training the policy", run.train.steps)
-                train_policy(run.train, path, seed=run.seed, resume=folder.resumed)
+                watch.start("training the policy", run.train.stop_after or run.train.steps)
+                train_policy(
+                    run.train,
+                    path,
+                    seed=run.seed,
+                    resume=folder.resumed,
+                    progress=lambda step: watch.advance(f"step {step}"),
+                )
                 folder.finish()
         return None
     return _train_reward(run, path, overwrite=overwrite, watch=watch)
@@ -230,7 +235,7 @@ def run_plan(
             failed = folder.lines("failures.jsonl", PlanFailure)
             failed.clear()
             watch.start(f"planning with {run.planner.kind}", len(tasks), done=sum(1 for _ in lines))
-            asyncio.run(_plan(run, tasks, lines, failed, watch))
+            finish(_plan(run, tasks, lines, failed, watch))
             plans = lines.sort(lambda plan: order[plan.task.name])
             failed.close()
             if len(plans) == len(tasks):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING
 
+from armap.batching import finish
 from armap.planners.best_of_n import stored_candidates
 from armap.rewards.model import TrainedReward, TrainedRewardConfig
 from armap.storage import read_records
@@ -38,7 +38,7 @@ def score_lines(reward: Path, source: Path) -> Iterator[str]:
     else:
         found = list(read_records(source, Trajectory))
     whole = [trajectory for trajectory in found if trajectory.stop is not StopReason.FAILED]
-    scores = asyncio.run(_scored(model, whole))
+    scores = finish(_scored(model, whole))
     for trajectory, score in zip(whole, scores, strict=True):
         yield json.dumps(
             {

@@ -12,7 +12,7 @@ from armap.embedded.corpus import CorpusConfig, Dialogue, dialogues
 from armap.types import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from transformers import PreTrainedTokenizerFast
@@ -40,6 +40,9 @@ class PolicyTrainConfig(Record):
     corpus: CorpusConfig = CorpusConfig()
     architecture: Architecture = Architecture()
     steps: int = Field(default=4800, gt=0)
+    """Length of the learning-rate schedule (linear to zero)."""
+    stop_after: int | None = Field(default=None, gt=0)
+    """Stop there, before the schedule ends; None for its end."""
     batch_size: int = Field(default=64, gt=0)
     learning_rate: float = Field(default=1e-3, gt=0.0)
     warmup_steps: int = Field(default=200, ge=0)
@@ -79,10 +82,26 @@ def batches(
             yield pool[index * size : (index + 1) * size]
 
 
-def train_policy(config: PolicyTrainConfig, folder: Path, *, seed: int, resume: bool) -> Path:
-    """Train and save model, tokenizer and log into ``folder``; returns the model's folder."""
+def train_policy(
+    config: PolicyTrainConfig,
+    folder: Path,
+    *,
+    seed: int,
+    resume: bool,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Path:
+    """Train and save model and tokenizer; returns their folder, ``folder / "model"``.
+
+    Args:
+        config: the recipe.
+        folder: of the run; also receives checkpoints.
+        seed: of data, initialisation and tokenizer sample.
+        resume: continue from the last checkpoint in ``folder`` when there is one.
+        progress: told of every step.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
+    from transformers.trainer_callback import TrainerCallback
 
     from armap.embedded.tokenizer import build
 
@@ -104,6 +123,15 @@ def train_policy(config: PolicyTrainConfig, folder: Path, *, seed: int, resume: 
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+    class Stop(TrainerCallback):  # type: ignore[misc]  # untyped library
+        """Ends training where the recipe says so, and tells of the way there."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            del args
+            progress(state.global_step)
+            if config.stop_after is not None and state.global_step >= config.stop_after:
+                control.should_training_stop = True
+
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
@@ -128,6 +156,7 @@ def train_policy(config: PolicyTrainConfig, folder: Path, *, seed: int, resume: 
         ),
         train_dataset=_stream(tokenizer, config, seed),
         data_collator=lambda rows: _collate(rows[0], tokenizer.pad_token_id),
+        callbacks=[Stop()],
     )
     trainer.train(resume_from_checkpoint=resume and any(folder.glob("checkpoints/checkpoint-*")))
     target = folder / "model"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 from fractions import Fraction
 
 import pytest
@@ -33,21 +35,16 @@ TREES = st.recursive(
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "negate": 3, "number": 3}
 
 
+OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+
+
 def reference(tree: Tree) -> Fraction:
     """Value of a tree, without text; ZeroDivisionError where there is none."""
     if tree[0] == "number":
         return Fraction(tree[1])
     if tree[0] == "negate":
         return -reference(tree[1])
-    left, right = reference(tree[1]), reference(tree[2])
-    match tree[0]:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-    return left / right
+    return OPERATIONS[tree[0]](reference(tree[1]), reference(tree[2]))
 
 
 def leaves(tree: Tree) -> list[Fraction]:
@@ -95,10 +92,8 @@ def test_value_and_numbers_are_those_of_an_independent_evaluation(case: tuple[st
 @settings(deadline=None, max_examples=100)
 def test_any_text_parses_or_raises_its_own_error(text: str) -> None:
     for read in (parse, number):
-        try:
+        with contextlib.suppress(ExpressionError):
             read(text)
-        except ExpressionError as error:
-            assert str(error)
 
 
 @pytest.mark.parametrize(
@@ -191,8 +186,10 @@ def test_number(text: str, value: Fraction) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " 6", "6 ", "+6", "--6", "6.", ".5", "8/-3", "1/2/3", "1e3", "0x10", "1_0", "²", "inf"]
-    + ["nan", "six", "6\n", "9" * (MAX_LENGTH + 1), "9" * 5000],
+    [
+        *("", " 6", "6 ", "+6", "--6", "6.", ".5", "8/-3", "1/2/3", "1e3", "0x10", "1_0", "²"),
+        *("inf", "nan", "six", "6\n", "9" * (MAX_LENGTH + 1), "9" * 5000),
+    ],
 )
 def test_what_is_no_number(text: str) -> None:
     with pytest.raises(ExpressionError, match="is not a number"):
@@ -213,15 +210,9 @@ def test_a_long_wrong_text_is_cut_in_the_message() -> None:
 
 @given(st.fractions(), st.sampled_from("+-*/"), st.fractions())
 @settings(deadline=None, max_examples=50)
-def test_apply_is_the_operator(left: Fraction, operator: str, right: Fraction) -> None:
-    expected = {
-        "+": lambda: left + right,
-        "-": lambda: left - right,
-        "*": lambda: left * right,
-        "/": lambda: left / right,
-    }
-    if operator == "/" and right == 0:
-        with pytest.raises(ExpressionError):
-            apply(left, operator, right)
+def test_apply_is_the_operator(left: Fraction, sign: str, right: Fraction) -> None:
+    if sign == "/" and right == 0:
+        with pytest.raises(ExpressionError, match="/ 0 divides by zero"):
+            apply(left, sign, right)
     else:
-        assert apply(left, operator, right) == expected[operator]()
+        assert apply(left, sign, right) == OPERATIONS[sign](left, right)
