@@ -58,6 +58,8 @@ class Batcher(Generic[In, Out]):
         """Stop the worker thread after the batch it is busy with."""
         if self._loop_task is not None:
             self._loop_task.cancel()
+        _fail(self._waiting, RuntimeError("closed before it was answered"))
+        self._waiting.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _drain(self) -> None:
@@ -65,18 +67,22 @@ class Batcher(Generic[In, Out]):
         while self._waiting:
             await asyncio.sleep(_GATHER_SECONDS)
             batch = self._take()
+            if not batch:
+                continue
             try:
-                results = await loop.run_in_executor(
-                    self._thread, self._work, [waiting.item for waiting in batch]
-                )
+                results = await loop.run_in_executor(self._thread, self._answer, batch)
             except Exception as error:  # noqa: BLE001  (handed to every caller of the batch)
-                for waiting in batch:
-                    if not waiting.future.done():
-                        waiting.future.set_exception(error)
+                _fail(batch, error)
                 continue
             for waiting, result in zip(batch, results, strict=True):
                 if not waiting.future.done():
                     waiting.future.set_result(result)
+
+    def _answer(self, batch: Sequence[_Waiting[In, Out]]) -> Sequence[Out]:
+        results = self._work([waiting.item for waiting in batch])
+        if len(results) != len(batch):
+            raise RuntimeError(f"{len(results)} results for {len(batch)} items")
+        return results
 
     def _take(self) -> list[_Waiting[In, Out]]:
         batch: list[_Waiting[In, Out]] = []
@@ -87,6 +93,15 @@ class Batcher(Generic[In, Out]):
                 batch.append(waiting)
                 total += waiting.weight
         return batch
+
+
+def _fail(batch: Iterable[_Waiting[In, Out]], error: Exception) -> None:
+    """Hand an error to everyone in ``batch``; a future cannot carry StopIteration itself."""
+    if isinstance(error, StopIteration):
+        error = RuntimeError("the work raised StopIteration")
+    for waiting in batch:
+        if not waiting.future.done():
+            waiting.future.set_exception(error)
 
 
 def finish(work: Coroutine[Any, Any, Item]) -> Item:
@@ -106,6 +121,8 @@ async def for_each(
 
     The first error cancels the rest and is raised as itself.
     """
+    if concurrency < 1:
+        raise ValueError(f"concurrency must be at least 1, not {concurrency}")
     source = iter(items)
 
     async def worker() -> None:

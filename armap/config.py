@@ -139,7 +139,7 @@ def load_run(
         _apply(content, setting)
     if out is not None:
         content["out"] = out
-    if content.get("stage", stage) != stage:
+    if content.get("stage") not in {None, stage}:
         raise ConfigError(f"{path}: is for `armap {content['stage']}`, not `armap {stage}`")
     kind = _kind(path, stage, content)
     try:
@@ -157,7 +157,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = str(error).replace("\n", " ")
         raise ConfigError(f"{path}: not YAML: {where}") from error
     if not isinstance(content, dict):
@@ -178,7 +178,7 @@ def _apply(content: dict[str, Any], setting: str) -> None:
         place = inner
     try:
         place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"--set {setting!r}: the value is not YAML") from error
 
 
@@ -189,7 +189,7 @@ def _kind(path: Path, stage: str, content: dict[str, Any]) -> type[Any]:
     part = content.get("train")
     name = part.get("kind", "reward") if isinstance(part, dict) else "reward"
     kinds: dict[str, type[Any]] = {"reward": RewardTrainRun, "policy": PolicyTrainRun}
-    if name not in kinds:
+    if not isinstance(name, str) or name not in kinds:
         raise ConfigError(f"{path}: train.kind: {name!r} is not one of reward, policy")
     return kinds[name]
 

@@ -11,6 +11,7 @@ from armap.planners.best_of_n import BestOfNConfig
 from armap.planners.mcts import MCTSConfig
 from armap.planners.reflexion import ReflexionConfig
 from armap.planners.sampling import GreedyConfig, SamplingConfig
+from armap.policy import PolicyConfig
 from armap.rewards.model import TrainedRewardConfig
 from armap.rewards.train import RewardTrainConfig
 from armap.synthesize import HindsightConfig
@@ -46,7 +47,7 @@ def demo_steps(out: str, *, limit: int = 100) -> list[Step]:
             "The model plays training puzzles; nobody tells it how well.",
             CollectRun(
                 out=f"{out}/collect",
-                tasks=TaskSelection(split="train", limit=400),
+                tasks=TaskSelection(split="train", limit=320),
                 samples=2,
             ),
         ),
@@ -57,14 +58,16 @@ def demo_steps(out: str, *, limit: int = 100) -> list[Step]:
             SynthesizeRun(
                 out=f"{out}/synthesize",
                 trajectories=f"{out}/collect",
-                synthesis=HindsightConfig(pairs=1600),
+                synthesis=HindsightConfig(pairs=1200, made=4),
             ),
         ),
         Step(
             "Train",
             "A reward model learns to tell the two sides of a pair apart.",
             RewardTrainRun(
-                out=f"{out}/train", preferences=f"{out}/synthesize", train=RewardTrainConfig()
+                out=f"{out}/train",
+                preferences=f"{out}/synthesize",
+                train=RewardTrainConfig(evaluations=6),
             ),
         ),
         _plan(out, limit, "Plan: Greedy", "The model on its own.", GreedyConfig()),
@@ -101,8 +104,11 @@ def demo_steps(out: str, *, limit: int = 100) -> list[Step]:
 
 def _plan(out: str, limit: int, title: str, meaning: str, planner: AnyPlannerConfig) -> Step:
     scored = not isinstance(planner, GreedyConfig | SamplingConfig)
+    # At temperature 0 the tiny model repeats itself whatever its notes say.
+    warm = PolicyConfig(temperature=1.0) if isinstance(planner, ReflexionConfig) else PolicyConfig()
     run = PlanRun(
         out=f"{out}/{planner.kind}",
+        policy=warm,
         tasks=TaskSelection(split="test", limit=limit),
         reward=TrainedRewardConfig(path=f"{out}/train") if scored else None,
         planner=planner,

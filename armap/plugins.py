@@ -39,7 +39,7 @@ def load(target: str) -> Any:
         raise ConfigError(f"target {target!r}: write 'package.module:Name' or 'file.py:Name'")
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:
         raise ConfigError(f"target {target!r}: {error}") from error
     if not hasattr(module, name):
         raise ConfigError(f"target {target!r}: {place} has no {name!r}")

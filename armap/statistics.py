@@ -20,6 +20,8 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     >>> round(low, 3), round(high, 3)
     (0.175, 0.343)
     """
+    if not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes in {trials} trials")
     if trials == 0:
         return 0.0, 1.0
     p, z2 = successes / trials, _Z**2
@@ -34,6 +36,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     The tasks are the sample: values of one task (say ten samples) come in as their mean.
     """
     n = len(values)
+    if n == 0 or not all(0.0 <= value <= 1.0 for value in values):
+        raise ValueError("an interval needs values in [0, 1]")
     mean = sum(values) / n
     if n < 2:
         return 0.0, 1.0

@@ -77,6 +77,7 @@ class RunFolder:
         self.manifest = manifest
         self.resumed = resumed
         self._lock = lock
+        self._files: list[JsonLines[Any]] = []
         self._started = datetime.now(UTC)
 
     @classmethod
@@ -88,7 +89,10 @@ class RunFolder:
                 or another process is writing to it.
         """
         content = config.model_dump(mode="json")
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be a run folder: {error.strerror}") from error
         lock = _locked(path)
         try:
             existing = _existing(path)
@@ -113,6 +117,8 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for lines in self._files:
+            lines.close()
         if error is not None and not self._has_records():
             _empty(self.path)
         else:
@@ -121,7 +127,9 @@ class RunFolder:
 
     def lines(self, name: str, kind: type[R]) -> JsonLines[R]:
         """The append-only file ``name`` of this run."""
-        return JsonLines(self.path / name, kind)
+        lines = JsonLines(self.path / name, kind)
+        self._files.append(lines)
+        return lines
 
     def _has_records(self) -> bool:
         """Whether anything but failures has come of this run."""

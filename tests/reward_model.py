@@ -24,7 +24,5 @@ def trained() -> tuple[Path, RewardCard, list[LearningPoint]]:
     folder = Path(mkdtemp(prefix="armap-reward-"))
     points: list[LearningPoint] = []
     config = RewardTrainConfig(batch_size=16, evaluations=3, held_out=0.1)
-    card = train_reward(
-        config, pairs(), folder, seed=0, resume=False, progress=points.append
-    )
+    card = train_reward(config, pairs(), folder, seed=0, resume=False, progress=points.append)
     return folder, card, points

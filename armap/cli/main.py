@@ -57,6 +57,9 @@ def entry() -> None:
         _fail(error, code=2)
     except ArmapError as error:
         _fail(error, code=1)
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or 'system'}: {error.strerror or error}\n")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("stopped; what was finished is saved, run the same command to continue\n")
         sys.exit(130)

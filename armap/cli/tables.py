@@ -26,10 +26,10 @@ TITLES = {
 
 def result_table(rows: Sequence[Row]) -> Table:
     """Success with its interval, and what it cost."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2))
-    table.add_column("planner")
-    for column in ("N", "tasks", "success", "95 % interval", "LLM calls", "tokens", "seconds"):
-        table.add_column(column, justify="right")
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
+    table.add_column("planner", no_wrap=True)
+    for column in ("N", "tasks", "success", "95 %", "LLM calls", "tokens", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         low, high = row.ci
         table.add_row(
@@ -37,7 +37,7 @@ def result_table(rows: Sequence[Row]) -> Table:
             str(row.n),
             str(row.tasks),
             f"{row.success:.1%}",
-            f"{low:.1%} to {high:.1%}",
+            f"{100 * low:.0f}-{100 * high:.0f}",
             f"{row.llm_calls:,}",
             f"{row.tokens:,}",
             f"{row.seconds:.1f}",

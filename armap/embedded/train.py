@@ -101,10 +101,12 @@ def train_policy(
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
-    from transformers.trainer_callback import TrainerCallback
+    from transformers.trainer_callback import PrinterCallback, TrainerCallback
+    from transformers.utils.logging import disable_progress_bar
 
     from armap.embedded.tokenizer import build
 
+    disable_progress_bar()
     set_seed(seed)
     tokenizer = build(config.corpus, vocabulary=config.architecture.vocabulary, seed=seed)
     shape = config.architecture
@@ -123,6 +125,7 @@ def train_policy(
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+
     class Stop(TrainerCallback):  # type: ignore[misc]  # untyped library
         """Ends training where the recipe says so, and tells of the way there."""
 
@@ -158,6 +161,7 @@ def train_policy(
         data_collator=lambda rows: _collate(rows[0], tokenizer.pad_token_id),
         callbacks=[Stop()],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=resume and any(folder.glob("checkpoints/checkpoint-*")))
     target = folder / "model"
     model.to(torch.bfloat16).save_pretrained(target)

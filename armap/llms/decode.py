@@ -72,7 +72,7 @@ class Engine:
         tokenizer: its tokenizer; the end token ends a reply and is counted in it.
         judge: the same model in float64, for draws that rounding could decide; None accepts
             those draws as they are (large models on an accelerator).
-        prefix_tokens: size of the prefix store in tokens; 0 reads every prompt anew.
+        prefix_bytes: size of the prefix store; 0 reads every prompt anew.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class Engine:
         tokenizer: PreTrainedTokenizerBase,
         *,
         judge: PreTrainedModel | None = None,
-        prefix_tokens: int = 0,
+        prefix_bytes: int = 0,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self._judge = judge
-        self._store = PrefixStore(prefix_tokens if _plain_cache(model) else 0)
+        self._store = PrefixStore(prefix_bytes if _plain_cache(model) else 0)
 
     def decode(self, rows: Sequence[Row]) -> None:
         """Fill in ``rows[i].tokens``; equal prompts are read once."""

@@ -37,8 +37,8 @@ class LocalConfig(Record):
     the same in any batch. Switch it off for large models."""
     max_batch: int = Field(default=256, gt=0)
     """Replies decoded together."""
-    prefix_tokens: int = Field(default=65_536, ge=0)
-    """Tokens whose attention cache is kept for later turns; 0 switches that off."""
+    prefix_mb: int = Field(default=2048, ge=0)
+    """Megabytes of attention cache that are kept for later turns; 0 switches that off."""
     device: str = "cpu"
 
 
@@ -56,7 +56,7 @@ class LocalModel:
         self._positions = getattr(model.config, "max_position_embeddings", None)
         judge = copy.deepcopy(model).double() if config.exact else None
         self._engine = Engine(
-            model, self._tokenizer, judge=judge, prefix_tokens=config.prefix_tokens
+            model, self._tokenizer, judge=judge, prefix_bytes=config.prefix_mb * 2**20
         )
         self._batcher: Batcher[_Request, Completions] = Batcher(
             self._answer, capacity=config.max_batch

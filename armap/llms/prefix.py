@@ -26,7 +26,7 @@ class PrefixStore:
     """A bounded least-recently-used store of :class:`Prefix` by token ids.
 
     Args:
-        capacity: tokens kept at most; 0 switches the store off.
+        capacity: bytes kept at most; 0 switches the store off.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -54,10 +54,10 @@ class PrefixStore:
             return
         self._entries[tokens] = Prefix(len(tokens), tensors)
         self._lengths[len(tokens)] += 1
-        self._total += len(tokens)
+        self._total += tensors.nbytes
         while self._total > self._capacity:
-            oldest, _ = self._entries.popitem(last=False)
-            self._total -= len(oldest)
+            oldest, prefix = self._entries.popitem(last=False)
+            self._total -= prefix.tensors.nbytes
             self._lengths[len(oldest)] -= 1
             if self._lengths[len(oldest)] == 0:
                 del self._lengths[len(oldest)]

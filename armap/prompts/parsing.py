@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PARSERS", "parse"]
 
-_REACT = re.compile(r"(?P<thought>.*?)^\s*Action:\s*(?P<text>\S.*?)\s*$", re.DOTALL | re.MULTILINE)
+_REACT = re.compile(
+    r"(?P<thought>.*?)^[^\S\n]*Action:\s*(?P<text>\S.*?)\s*$", re.DOTALL | re.MULTILINE
+)
 
 
 def line(reply: str) -> Action | None:

@@ -129,7 +129,12 @@ def train_reward(
         ConfigError: the base model is not there or has no chat template.
         DataError: a pair is longer than ``max_length``, or there are too few tasks.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        PrinterCallback,
+        set_seed,
+    )
     from transformers.utils import logging
 
     set_seed(seed)
@@ -148,6 +153,7 @@ def train_reward(
     train, held = split_by_task(pairs, config.held_out, seed=seed)
     data = _encoded(tokenizer, train, config), _encoded(tokenizer, held, config)
     trainer = _trainer(model, data, config, folder / "checkpoints", seed, progress)
+    trainer.remove_callback(PrinterCallback)
     again = resume and any((folder / "checkpoints").glob("checkpoint-*"))
     trainer.train(resume_from_checkpoint=again)
     _save_curve(folder, trainer.state.log_history, config)

@@ -22,6 +22,7 @@ from armap.envs.game24.rules import (
     combine,
     read_answer,
     read_step,
+    respace,
     step_line,
 )
 from armap.synthesize.slips import ANSWER_SLIPS, STEP_SLIPS, legal_move, write
@@ -84,9 +85,8 @@ def achieved(trajectory: Trajectory) -> Achieved | None:
         moves.append(move)
         legal.append(text)
     if answer:
-        return _achieved(
-            trajectory, given, answer, tuple(moves), Draft(trajectory.actions, "policy")
-        )
+        draft = Draft(trajectory.actions, "policy")
+        return _achieved(trajectory, given, _canonical(answer), tuple(moves), draft)
     if len(left) != 1 or not moves:
         return None
     answer = answer_line(given, tuple(moves))
@@ -100,8 +100,16 @@ def _achieved(
     value = read_answer(answer, given)
     if value is None or value.denominator != 1 or not 1 <= value <= _LARGEST_INTENT:
         return None
+    if "." in answer:
+        return None  # decimals are legal, but the slips are written for whole numbers
     whole = moves if len(moves) == len(given) - 1 else ()
     return Achieved(retarget(trajectory.task, value), given, value, whole, answer, draft)
+
+
+def _canonical(answer: str) -> str:
+    """The same answer as a policy of ours would write it."""
+    expression, _, value = answer.partition(":")[2].partition("=")
+    return f"Answer: {respace(expression)} = {value.strip()}"
 
 
 def fulfils(state: object, task: Task) -> bool:
@@ -133,6 +141,8 @@ def rivals(positive: Achieved, rng: Random) -> list[Draft]:
         Draft((*lines, slip(positive.expression, value, value, rng)), f"answer: {kind}")
         for kind, slip in ANSWER_SLIPS.items()
     ]
+    again = ANSWER_SLIPS["rearranged"](positive.expression, value, value, rng)
+    drafts.append(Draft((*lines, again), "answer: rearranged"))
     drafts.append(_only_answer(positive, rng))
     if not positive.moves:
         return drafts

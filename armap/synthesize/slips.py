@@ -219,6 +219,25 @@ def swapped_operand(expression: str, value: Fraction, target: Fraction, rng: Ran
     return f"Answer: {' '.join(parts)} = {show(target)}"
 
 
+def rearranged(expression: str, value: Fraction, target: Fraction, rng: Random) -> str:
+    """The right numbers in another arrangement, presented as the target.
+
+    After steps that were right this is how a policy fails most convincingly. A rearrangement may
+    happen to have the target's value; pairs are verified, so such a one is dropped.
+    """
+    del value
+    parts = expression.split(" ")
+    operands = [i for i, part in enumerate(parts) if part.strip("()").isdigit()]
+    first, second = rng.sample(operands, 2) if len(operands) > 1 else (0, 0)
+    one, other = parts[first].strip("()"), parts[second].strip("()")
+    parts[first] = parts[first].replace(one, other)
+    parts[second] = parts[second].replace(other, one)
+    if rng.random() < 0.3:
+        signs = [i for i, part in enumerate(parts) if part in OPERATORS]
+        parts[rng.choice(signs)] = rng.choice(OPERATORS)
+    return f"Answer: {' '.join(parts)} = {show(target)}"
+
+
 def missing_claim(expression: str, value: Fraction, target: Fraction, rng: Random) -> str:
     """The expression, but no value; or a broken one."""
     del target
@@ -232,6 +251,7 @@ ANSWER_SLIPS: dict[str, Callable[[str, Fraction, Fraction, Random], str]] = {
     "foreign operand": foreign_operand,
     "forgotten operand": forgotten_operand,
     "swapped operand": swapped_operand,
+    "rearranged": rearranged,
     "missing claim": missing_claim,
 }
 """False answers by kind: (expression, its value, the target in mind, rng) to a line."""

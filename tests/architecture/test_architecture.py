@@ -59,9 +59,7 @@ def test_public_names_are_pinned() -> None:
 
 
 def test_no_module_is_longer_than_a_room() -> None:
-    long = {
-        str(path): n for path in MODULES if (n := len(path.read_text().splitlines())) > 400
-    }
+    long = {str(path): n for path in MODULES if (n := len(path.read_text().splitlines())) > 400}
     assert not long
 
 
@@ -164,7 +162,9 @@ VIOLATIONS = {
 def test_each_contract_bites(file: str, tmp_path: Path) -> None:
     import shutil
 
-    shutil.copytree(ROOT / "armap", tmp_path / "armap", ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copytree(
+        ROOT / "armap", tmp_path / "armap", ignore=shutil.ignore_patterns("*.safetensors")
+    )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     target = tmp_path / file
     text = target.read_text().replace(

@@ -7,7 +7,7 @@ from itertools import islice
 from random import Random
 
 from armap.embedded.corpus import CorpusConfig, dialogues
-from armap.embedded.train import batches, encode, PolicyTrainConfig
+from armap.embedded.train import PolicyTrainConfig, batches, encode
 from armap.llms.local import LocalConfig, load_pretrained
 
 

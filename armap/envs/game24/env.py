@@ -112,7 +112,7 @@ def read_setup(task: Task, *, default_turns: int = 4) -> tuple[Numbers, int]:
     raw, turns = task.setup.get("numbers"), task.setup.get("turns", default_turns)
     if task.env != "game24" or not isinstance(raw, list) or not raw:
         raise EnvError(f"task {task.name!r} of {task.env!r} has no numbers for game24")
-    if not isinstance(turns, int) or turns < 1:
+    if not isinstance(turns, int) or isinstance(turns, bool) or turns < 1:
         raise EnvError(f"task {task.name!r}: setup.turns must be a positive integer, not {turns!r}")
     try:
         return tuple(sorted(number(str(item)) for item in raw)), turns

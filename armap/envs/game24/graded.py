@@ -7,7 +7,8 @@ Two profiles judge the final action:
 ``tot``: Tree of Thoughts' grader. Of the last line, lower-cased, with ``"answer: "`` removed,
     it takes the text left of the first ``=``; the integers written there must be the puzzle's,
     and its value must be the target. It therefore takes an answer without a claim or with a
-    wrong one, an expression without the word ``Answer``, and also ``**``, ``^`` and ``!``.
+    wrong one, an expression without the word ``Answer``, and also ``**``, ``^`` and ``!``. It does
+    not take decimals (``10.0`` reads as the integers 10 and 0), which ``strict`` does.
 
 The original computes with sympy on model text; here an own parser does, with these limits:
 no symbols, no functions, powers only where the result is rational, texts up to 200 characters.
@@ -18,10 +19,10 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from math import factorial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from armap.envs.game24.arithmetic import MAX_LENGTH, ExpressionError, apply
-from armap.envs.game24.env import Game24, read_target
+from armap.envs.game24.env import Game24, State, read_target
 from armap.oracle import Outcome
 
 if TYPE_CHECKING:
@@ -33,33 +34,56 @@ __all__ = ["GradedGame24", "tot_verdict"]
 
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+\.\d*|\.\d+|\d+)|(?P<symbol>\*\*|[-+*/()^!]))")
 _LARGEST_POWER = 64
+_DEEPEST = 40
 _LARGEST_BASE = 10**6
 
 
-class GradedGame24(Game24):
-    """A Game of 24 that knows whether it was won."""
+class GradedState(NamedTuple):
+    """A snapshot that can be graded."""
+
+    state: State
+    target: Fraction
+    last: str
+
+
+class GradedGame24:
+    """A :class:`Game24` together with its grade; the game itself stays without one."""
 
     def __init__(self, config: Game24Config) -> None:
-        super().__init__(config)
+        self._game = Game24(config)
+        self._profile = config.grading
         self._target = Fraction(24)
         self._last = ""
 
     def reset(self, task: Task) -> Observation:
         """Deal the numbers and remember the target."""
         self._target, self._last = read_target(task), ""
-        return super().reset(task)
+        return self._game.reset(task)
 
     def step(self, action: Action) -> Observation:
         """Act, and remember the last action."""
         self._last = action.text
-        return super().step(action)
+        return self._game.step(action)
+
+    def snapshot(self) -> GradedState:
+        """The state of the episode, with what its grade depends on."""
+        return GradedState(self._game.snapshot(), self._target, self._last)
+
+    def restore(self, token: GradedState) -> None:
+        """Continue from ``token``."""
+        self._game.restore(token.state)
+        self._target, self._last = token.target, token.last
+
+    def close(self) -> None:
+        """Nothing to free."""
 
     def outcome(self) -> Outcome:
         """1 when the target was reached under the configured profile, else 0."""
-        if self._config.grading == "tot":
-            won = tot_verdict(self._last, self._current().given, self._target)
+        state = self._game.snapshot()
+        if self._profile == "tot":
+            won = tot_verdict(self._last, state.given, self._target)
         else:
-            won = self._current().answer == self._target
+            won = state.answer == self._target
         return Outcome(score=float(won), success=won)
 
 
@@ -87,8 +111,8 @@ class _Reader:
     """Sympy's arithmetic as far as the grader meets it: adds powers and factorials."""
 
     def __init__(self, text: str) -> None:
-        if len(text) > MAX_LENGTH:
-            raise ExpressionError("too long")
+        if len(text) > MAX_LENGTH or text.count("(") > _DEEPEST:
+            raise ExpressionError("too long or too deep")
         self._tokens = []
         position = 0
         text = text.rstrip()

@@ -28,6 +28,7 @@ __all__ = [
     "listing",
     "read_answer",
     "read_step",
+    "respace",
     "step_line",
 ]
 
@@ -160,8 +161,20 @@ def read_answer(text: str, given: Numbers) -> Fraction | None:
     return claimed
 
 
+def respace(expression: str) -> str:
+    """Write an expression with single blanks around its operators.
+
+    >>> respace("(10-4)*5 -6")
+    '(10 - 4) * 5 - 6'
+    """
+    spaced = re.sub(r"\s*([-+*/])\s*", r" \1 ", expression.strip())
+    return re.sub(r"\s*\)", ")", re.sub(r"\(\s*", "(", spaced)).strip()
+
+
 def join(left: str, operator: str, right: str) -> str:
-    """Write ``left operator right`` with no more parentheses than are needed.
+    """Write ``left operator right`` with few parentheses.
+
+    The right operand keeps its own where it binds no tighter, except after ``+``.
 
     >>> join("10 - 4", "*", "5"), join("6", "-", "3 + 1"), join("2 * 3", "+", "1")
     ('(10 - 4) * 5', '6 - (3 + 1)', '2 * 3 + 1')

@@ -61,7 +61,7 @@ def ask(config: LocalConfig, *, together: bool) -> list[tuple[str, ...]]:
 
 @pytest.mark.slow
 def test_company_order_and_prefix_store_change_nothing() -> None:
-    alone = ask(LocalConfig(max_batch=1, prefix_tokens=0), together=False)
+    alone = ask(LocalConfig(max_batch=1, prefix_mb=0), together=False)
     assert ask(LocalConfig(), together=True) == alone
     assert ask(LocalConfig(max_batch=5), together=True) == alone
     assert len({texts for texts in alone}) > 10
@@ -146,7 +146,7 @@ def test_the_judge_decides_as_float64_alone_would() -> None:
 
 class TestPrefixStore:
     def test_longest_prefix_that_leaves_something_to_read(self) -> None:
-        store = PrefixStore(100)
+        store = PrefixStore(1000)
         for length in (2, 4, 6):
             store.put(tuple(range(length)), torch.zeros(2, 1, length, 1))
         found = store.longest(tuple(range(6)))
@@ -155,7 +155,7 @@ class TestPrefixStore:
         assert store.longest((9, 9, 9)) is None
 
     def test_the_oldest_goes_first_and_use_keeps_young(self) -> None:
-        store = PrefixStore(6)
+        store = PrefixStore(6 * 2 * 4)
         a, b, c = (1, 1), (2, 2), (3, 3)
         for tokens in (a, b, c):
             store.put(tokens, torch.zeros(2, 1, 2, 1))

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+from armap.envs.game24.intents import make_task, retarget
 from armap.rewards.render import render
 from armap.synthesize.execute import execute
-from armap.envs.game24.intents import make_task, retarget
 from armap.types import StopReason
 from tests.games import make_game
-from fractions import Fraction
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reward_input.txt"
 TASK = make_task((4, 5, 6, 10), split="train")
