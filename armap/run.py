@@ -109,7 +109,7 @@ def run_collect(
         if len(episodes) == total:
             folder.finish()
         else:
-            watch.say(f"{total - len(episodes)} episodes failed; run again to retry them")
+            watch.say(f"{total - len(episodes)} of {total} episodes failed")
     return episodes
 
 
@@ -241,7 +241,7 @@ def run_plan(
             if len(plans) == len(tasks):
                 folder.finish()
             else:
-                watch.say(f"{len(tasks) - len(plans)} tasks failed; run again to retry them")
+                watch.say(f"{len(tasks) - len(plans)} of {len(tasks)} tasks failed")
     return _evaluate(run, watch) if run.evaluate else None
 
 

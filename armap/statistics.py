@@ -27,7 +27,9 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     p, z2 = successes / trials, _Z**2
     centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
     half = _Z * sqrt(p * (1 - p) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == trials else centre + half
+    return low, high
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:

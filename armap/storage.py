@@ -283,7 +283,7 @@ def _refuse_changes(
         raise ConfigError(
             f"{path}: holds a {manifest.stage!r} run, not {stage!r}; use another --out"
         )
-    changed = differences(manifest.config, config)
+    changed = differences({**manifest.config, "out": ""}, {**config, "out": ""})
     if changed:
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
         raise ConfigError(

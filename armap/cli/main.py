@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from armap.errors import ArmapError, ConfigError, DataError
+from armap.errors import ArmapError, ConfigError, DataError, ModelError
 
 __all__ = ["app", "entry"]
 
@@ -77,12 +77,15 @@ def _stage(
     from armap.cli.progress import Terminal, console
     from armap.config import load_run
     from armap.run import start
+    from armap.storage import read_manifest
 
     run = load_run(config, stage, settings=settings or (), out=out)
     with Terminal() as progress:
         result = start(run, overwrite=overwrite, progress=progress)
     _show(result)
     console.print(f"  in [bold]{run.out}[/]")
+    if not read_manifest(Path(run.out)).finished:
+        raise ModelError(f"{run.out}: incomplete, see failures.jsonl; run again to retry those")
 
 
 def _show(result: object) -> None:

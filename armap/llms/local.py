@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["LocalConfig", "LocalModel", "load_pretrained", "locate"]
 
 
+_SMALL = 50_000_000
+
+
 class LocalConfig(Record):
     """A causal language model with a chat template, run by transformers."""
 
@@ -32,9 +35,9 @@ class LocalConfig(Record):
     model: str = "embedded:game24"
     """``embedded:game24``, a folder, or the name of a model on the hub."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    exact: bool = True
+    exact: bool | None = None
     """Keep a float64 copy that decides the draws which rounding could decide: replies are then
-    the same in any batch. Switch it off for large models."""
+    the same in any batch. Needs float32. None: for models below 50 million parameters."""
     max_batch: int = Field(default=256, gt=0)
     """Replies decoded together."""
     prefix_mb: int = Field(default=2048, ge=0)
@@ -54,7 +57,7 @@ class LocalModel:
         self.name = f"local/{config.model}"
         model, self._tokenizer = load_pretrained(config)
         self._positions = getattr(model.config, "max_position_embeddings", None)
-        judge = copy.deepcopy(model).double() if config.exact else None
+        judge = copy.deepcopy(model).double() if _exact(config, model) else None
         self._engine = Engine(
             model, self._tokenizer, judge=judge, prefix_bytes=config.prefix_mb * 2**20
         )
@@ -103,6 +106,13 @@ class LocalModel:
         text = str(self._tokenizer.decode(row.tokens, skip_special_tokens=True))
         cuts = [text.find(stop) for stop in row.sampling.stop if stop in text]
         return text[: min(cuts)] if cuts else text
+
+
+def _exact(config: LocalConfig, model: PreTrainedModel) -> bool:
+    if config.exact and config.dtype != "float32":
+        raise ConfigError(f"llm.exact needs llm.dtype float32, not {config.dtype}")
+    small = config.dtype == "float32" and model.num_parameters() < _SMALL
+    return small if config.exact is None else config.exact
 
 
 class _Request:

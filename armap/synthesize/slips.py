@@ -232,8 +232,8 @@ def rearranged(expression: str, value: Fraction, target: Fraction, rng: Random) 
     one, other = parts[first].strip("()"), parts[second].strip("()")
     parts[first] = parts[first].replace(one, other)
     parts[second] = parts[second].replace(other, one)
-    if rng.random() < 0.3:
-        signs = [i for i, part in enumerate(parts) if part in OPERATORS]
+    signs = [i for i, part in enumerate(parts) if part in OPERATORS]
+    if signs and rng.random() < 0.3:
         parts[rng.choice(signs)] = rng.choice(OPERATORS)
     return f"Answer: {' '.join(parts)} = {show(target)}"
 

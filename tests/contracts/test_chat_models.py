@@ -121,7 +121,7 @@ class TestEndpoint:
             self.ask([(500, "")] * 9, retries=2)
 
     def test_does_not_retry_what_is_wrong_for_good(self) -> None:
-        with pytest.raises(ModelError, match="status 401: no such key"):
+        with pytest.raises(ModelError, match=r"status 401: no such key"):
             self.ask([(401, "no such key")])
 
     def test_refuses_a_malformed_reply(self) -> None:
@@ -142,7 +142,7 @@ class TestEndpoint:
             finally:
                 await model.close()
 
-        with pytest.raises(ModelError, match="127.0.0.1"):
+        with pytest.raises(ModelError, match=r"127.0.0.1"):
             asyncio.run(run())
 
     def test_the_cap_is_strict(self) -> None:

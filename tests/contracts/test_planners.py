@@ -211,7 +211,7 @@ class TestMCTS:
         assert all(
             candidate.trajectory.stop is StopReason.TERMINAL for candidate in plan.candidates
         )
-        leaves = {i for i in range(len(plan.tree))} - {node.parent for node in plan.tree}
+        leaves = set(range(len(plan.tree))) - {node.parent for node in plan.tree}
         assert len(leaves) > 1
 
     def test_visits_add_up(self) -> None:

@@ -9,7 +9,7 @@ from armap.types import Action, Observation, Split, Task
 class Corridor:
     """Walk ``left`` or ``right``; the door is at the right end."""
 
-    def __init__(self, length: int = 3, blocking: bool = False) -> None:
+    def __init__(self, length: int = 3, *, blocking: bool = False) -> None:
         self.length = length
         self.blocking = blocking
         self.place = 0

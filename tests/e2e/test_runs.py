@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+Config = Callable[..., Path]
 PLAYER = {"kind": "import", "target": "tests.player:Player"}
 
 
@@ -65,7 +67,9 @@ def records(folder: Path) -> dict[str, bytes]:
     ("stage", "config", "file"),
     [("collect", collect_config, "trajectories.jsonl"), ("plan", plan_config, "plans.jsonl")],
 )
-def test_killed_and_repeated_ends_in_the_same_files(stage, config, file, tmp_path: Path) -> None:
+def test_killed_and_repeated_ends_in_the_same_files(
+    stage: str, config: Config, file: str, tmp_path: Path
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
@@ -101,7 +105,7 @@ def test_killed_and_repeated_ends_in_the_same_files(stage, config, file, tmp_pat
 
 
 @pytest.mark.parametrize(("stage", "config"), [("collect", collect_config), ("plan", plan_config)])
-def test_concurrency_changes_nothing(stage, config, tmp_path: Path) -> None:
+def test_concurrency_changes_nothing(stage: str, config: Config, tmp_path: Path) -> None:
     found = []
     for concurrency in (1, 16):
         folder = tmp_path / str(concurrency)
@@ -149,8 +153,9 @@ def test_one_dead_task_fails_alone_and_is_retried(tmp_path: Path) -> None:
     flaky = {"llm": {**PLAYER, "options": {"fail_task": "from 1 2 4 7."}}, "concurrency": 1}
     path = plan_config(tmp_path, planner={"kind": "sampling", "n": 2}, **flaky)
     done = armap("plan", "-c", path)
-    assert done.returncode == 0, done.stderr
-    assert "1 tasks failed; run again" in done.stderr
+    assert done.returncode == 1
+    assert "1 of 30 tasks failed" in done.stderr
+    assert "incomplete, see failures.jsonl; run again" in done.stderr
     (failure,) = (tmp_path / "out" / "failures.jsonl").read_text().splitlines()
     assert json.loads(failure)["failure"]["kind"] == "ModelError"
     assert "TimeoutError: no answer" in failure

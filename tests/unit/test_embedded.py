@@ -6,12 +6,12 @@ from importlib.resources import files
 from itertools import islice
 from random import Random
 
-from armap.embedded.corpus import CorpusConfig, dialogues
+from armap.embedded.corpus import CorpusConfig, Dialogue, dialogues
 from armap.embedded.train import PolicyTrainConfig, batches, encode
 from armap.llms.local import LocalConfig, load_pretrained
 
 
-def sample(n: int, **shares: float):
+def sample(n: int, **shares: float) -> list[Dialogue]:
     return list(islice(dialogues(CorpusConfig(**shares), Random(3)), n))
 
 

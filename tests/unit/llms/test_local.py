@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ OPENINGS = ["Make 24 from 4 4 6 6.\nLeft: 4 4 6 6", "Make 30 from 1 5 6 9.\nLeft
 
 
 @lru_cache(maxsize=1)
-def weights():
+def weights() -> tuple[Any, Any]:
     return load_pretrained(LocalConfig())
 
 
@@ -64,7 +65,7 @@ def test_company_order_and_prefix_store_change_nothing() -> None:
     alone = ask(LocalConfig(max_batch=1, prefix_mb=0), together=False)
     assert ask(LocalConfig(), together=True) == alone
     assert ask(LocalConfig(max_batch=5), together=True) == alone
-    assert len({texts for texts in alone}) > 10
+    assert len(set(alone)) > 10
 
 
 def test_a_stop_text_ends_and_is_cut_off() -> None:

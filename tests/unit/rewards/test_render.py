@@ -6,7 +6,7 @@ from pathlib import Path
 from armap.envs.game24.intents import make_task, retarget
 from armap.rewards.render import render
 from armap.synthesize.execute import execute
-from armap.types import StopReason
+from armap.types import StopReason, Task
 from tests.games import make_game
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reward_input.txt"
@@ -14,7 +14,7 @@ TASK = make_task((4, 5, 6, 10), split="train")
 ACTIONS = ("10 - 4 = 6 (left: 5 6 6)", "6 * 5 = 31 (left: 6 31)", "Answer: (10 - 4) * 5 - 6 = 24")
 
 
-def text(actions: tuple[str, ...], task=TASK) -> str:
+def text(actions: tuple[str, ...], task: Task = TASK) -> str:
     trajectory = execute(make_game, task, actions, author="test").trajectory
     return "".join(f"[{turn.role}]\n{turn.content}\n" for turn in render(trajectory))
 
