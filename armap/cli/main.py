@@ -46,6 +46,9 @@ Overwrite = Annotated[
 ]
 
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
+
+
 def entry() -> None:
     """Run the command line; one line and an exit code for everything that goes wrong."""
     logging.basicConfig(level=logging.WARNING, format="warning: %(message)s")  # noqa: TID251
@@ -60,9 +63,10 @@ def entry() -> None:
     except OSError as error:
         sys.stderr.write(f"error: {error.filename or 'system'}: {error.strerror or error}\n")
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped; what was finished is saved, run the same command to continue\n")
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:
+            sys.stderr.write("stopped; what is finished is saved, run the same command to go on\n")
+        raise
 
 
 def _fail(error: ArmapError, *, code: int) -> None:

@@ -104,6 +104,27 @@ def test_killed_and_repeated_ends_in_the_same_files(
     }
 
 
+def test_ctrl_c_ends_soon_and_says_how_to_go_on(tmp_path: Path) -> None:
+    path = collect_config(tmp_path, llm={**PLAYER, "options": {"latency": 0.05}})
+    target = tmp_path / "out" / "trajectories.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "armap.cli.main", "collect", "-c", str(path)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while not target.exists():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "run the same command to go on" in complaint
+    assert target.read_bytes().endswith(b"\n")
+    assert armap("collect", "-c", path).returncode == 0
+
+
 @pytest.mark.parametrize(("stage", "config"), [("collect", collect_config), ("plan", plan_config)])
 def test_concurrency_changes_nothing(stage: str, config: Config, tmp_path: Path) -> None:
     found = []
