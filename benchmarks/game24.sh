@@ -18,14 +18,14 @@ plan() { # planner budget [settings...]
 }
 reward=(--set "reward.path=$runs/train")
 plan greedy 1
+plan reflexion 10 --set planner.trials=10 "${reward[@]}"  # the paper: at most 10 trials everywhere
 for n in 10 100; do
   plan sampling $n --set planner.n=$n
   plan best_of_n $n --set planner.n=$n --set "planner.candidates=$runs/sampling-$n" "${reward[@]}"
-  plan reflexion $n --set planner.trials=$n "${reward[@]}"
   plan mcts $n --set planner.trajectories=$n "${reward[@]}"
 done
 
 "$armap" report "$runs"/{train,greedy-1,sampling-10,best_of_n-10,reflexion-10,mcts-10} \
-  "$runs"/{sampling-100,best_of_n-100,reflexion-100,mcts-100} --out "$runs/report"
+  "$runs"/{sampling-100,best_of_n-100,mcts-100} --out "$runs/report"
 "${PYTHON:-.venv/bin/python}" benchmarks/table.py "$runs/report/summary.json" > benchmarks/results/game24.md
 cat benchmarks/results/game24.md

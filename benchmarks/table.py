@@ -7,8 +7,8 @@ import platform
 import sys
 from pathlib import Path
 
-from armap.cli.tables import TITLES
 from armap.evaluate import Summary
+from armap.report.headline import display_name
 from armap.storage import read_manifest
 
 
@@ -31,11 +31,12 @@ def main(path: Path) -> None:
     print("for ARMAP-B those of drawing its candidates included.\n")
     print("| planner | N | success | 95 % | LLM calls | tokens | seconds |")
     print("|---|---|---|---|---|---|---|")
-    for row in sorted(rows, key=lambda row: (row.n, list(TITLES).index(row.planner))):
+    for row in sorted(rows, key=lambda row: row.n):
         low, high = row.ci
+        name, calls, tokens = display_name(row.planner), row.llm_calls, row.tokens
         print(
-            f"| {TITLES[row.planner]} | {row.n} | {row.success:.1%} | {low:.1%} to {high:.1%} "
-            f"| {row.llm_calls:,} | {row.tokens:,} | {row.seconds:.0f} |"
+            f"| {name} | {row.n} | {row.success:.1%} | {low:.1%} to {high:.1%} "
+            f"| {calls:,} | {tokens:,} | {row.seconds:.0f} |"
         )
 
 

@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from armap.report.headline import display_name
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from armap.evaluate import Row
 
-__all__ = ["TITLES", "result_table"]
-
-TITLES = {
-    "greedy": "Greedy",
-    "sampling": "Sampling (mean)",
-    "reflexion": "ARMAP-R",
-    "best_of_n": "ARMAP-B",
-    "mcts": "ARMAP-M",
-    "oracle": "Oracle",
-}
-"""What the papers call the planners."""
+__all__ = ["result_table"]
 
 
 def result_table(rows: Sequence[Row]) -> Table:
@@ -33,7 +25,7 @@ def result_table(rows: Sequence[Row]) -> Table:
     for row in rows:
         low, high = row.ci
         table.add_row(
-            TITLES.get(row.planner, row.planner),
+            display_name(row.planner),
             str(row.n),
             str(row.tasks),
             f"{row.success:.1%}",

@@ -25,7 +25,7 @@ from pydantic import Field
 from armap.envs.game24.env import Game24, Game24Config
 from armap.envs.game24.intents import make_task
 from armap.envs.game24.puzzles import TEST_PUZZLES, puzzles, solutions
-from armap.envs.game24.rules import Illegal, Move, Numbers, answer_line, combine, step_line
+from armap.envs.game24.rules import Illegal, Move, Numbers, answer_line, combine, step_lines
 from armap.prompts import failed_attempt, first_message
 from armap.synthesize.slips import STEP_SLIPS, legal_move
 from armap.types import Action, Record
@@ -152,11 +152,7 @@ def _mended(deal: _Deal, rng: Random) -> Dialogue:
 
 
 def _lines(given: Numbers, chain: tuple[Move, ...]) -> tuple[str, ...]:
-    lines, numbers = [], given
-    for move in chain:
-        lines.append(step_line(numbers, move))
-        numbers = combine(numbers, move)
-    return (*lines, answer_line(given, chain))
+    return (*step_lines(given, chain), answer_line(given, chain))
 
 
 def _play(

@@ -24,6 +24,7 @@ from armap.envs.game24.rules import (
     read_step,
     respace,
     step_line,
+    step_lines,
 )
 from armap.synthesize.slips import ANSWER_SLIPS, STEP_SLIPS, legal_move, write
 
@@ -124,7 +125,7 @@ def variants(positive: Achieved, rng: Random) -> list[Draft]:
     """
     drafts = [Draft((positive.answer,), "answer alone")]
     if positive.moves:
-        lines = _lines(positive.given, positive.moves)
+        lines = step_lines(positive.given, positive.moves)
         cut = rng.randrange(len(lines))
         slipped = _slip_chain(positive, cut, rng)
         if slipped is not None:
@@ -136,7 +137,7 @@ def variants(positive: Achieved, rng: Random) -> list[Draft]:
 def rivals(positive: Achieved, rng: Random) -> list[Draft]:
     """Ways in which the positive could have failed, one of each kind that applies."""
     value = positive.value
-    lines = _lines(positive.given, positive.moves) if positive.moves else ()
+    lines = step_lines(positive.given, positive.moves) if positive.moves else ()
     drafts = [
         Draft((*lines, slip(positive.expression, value, value, rng)), f"answer: {kind}")
         for kind, slip in ANSWER_SLIPS.items()
@@ -177,7 +178,7 @@ def _changed_action(positive: Achieved, rng: Random, *, wishful: bool = False) -
     if wishful:
         answer = answer.rsplit(" = ", 1)[0] + f" = {show(positive.value)}"
     how = f"action {cut + 1} changed" + (", claim kept" if wishful else "")
-    return Draft((*_lines(positive.given, tuple(moves)), answer), how)
+    return Draft((*step_lines(positive.given, tuple(moves)), answer), how)
 
 
 def _slip_chain(positive: Achieved, cut: int, rng: Random) -> Draft | None:
@@ -218,11 +219,3 @@ def _ending(positive: Achieved, slip: Move, rng: Random) -> str:
     if rng.random() < 0.3:
         return f"Answer: {slip} = {show(positive.value)}"
     return rng.choice(kinds)(positive.expression, positive.value, positive.value, rng)
-
-
-def _lines(given: Numbers, moves: tuple[Move, ...]) -> tuple[str, ...]:
-    lines, numbers = [], given
-    for move in moves:
-        lines.append(step_line(numbers, move))
-        numbers = combine(numbers, move)
-    return tuple(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from importlib.resources import files
 from itertools import islice
 from random import Random
@@ -9,6 +10,8 @@ from random import Random
 from armap.embedded.corpus import CorpusConfig, Dialogue, dialogues
 from armap.embedded.train import PolicyTrainConfig, batches, encode
 from armap.llms.local import LocalConfig, load_pretrained
+
+DIGEST = "f776bcfa95438fdf"
 
 
 def sample(n: int, **shares: float) -> list[Dialogue]:
@@ -79,3 +82,9 @@ def test_the_weights_fit_in_the_package() -> None:
     folder = files("armap.embedded").joinpath("game24")
     size = len(folder.joinpath("model.safetensors").read_bytes())
     assert 1_000_000 < size <= 8_000_000
+
+
+def test_the_text_is_the_one_that_the_shipped_weights_learned() -> None:
+    """Whoever changes this changes what `configs/game24/policy.yaml` makes; train anew then."""
+    text = repr([tuple(map(tuple, dialogue)) for dialogue in sample(500)])
+    assert sha256(text.encode()).hexdigest()[:16] == DIGEST

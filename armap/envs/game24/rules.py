@@ -30,6 +30,7 @@ __all__ = [
     "read_step",
     "respace",
     "step_line",
+    "step_lines",
 ]
 
 OPERATORS = ("+", "-", "*", "/")
@@ -199,6 +200,19 @@ def _outermost(text: str) -> str:
         if depth == 0 and following == " " and character in OPERATORS:
             found = character if character in "+-" or not found else found
     return found
+
+
+def step_lines(given: Numbers, moves: tuple[Move, ...]) -> tuple[str, ...]:
+    """Write a chain of legal moves as actions.
+
+    Raises:
+        Illegal: a move does not apply.
+    """
+    lines, numbers = [], given
+    for move in moves:
+        lines.append(step_line(numbers, move))
+        numbers = combine(numbers, move)
+    return tuple(lines)
 
 
 def answer_line(given: Numbers, moves: tuple[Move, ...]) -> str:
