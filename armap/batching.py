@@ -7,9 +7,10 @@ thread, so the event loop never waits and never uses its default executor.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import heapq
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ Item = TypeVar("Item")
 _GATHER_SECONDS = 0.003
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, order=True)
 class _Waiting(Generic[In, Out]):
-    item: In
-    weight: int
-    future: asyncio.Future[Out]
+    rank: tuple[int, int]
+    item: In = field(compare=False)
+    weight: int = field(compare=False)
+    future: asyncio.Future[Out] = field(compare=False)
 
 
 class Batcher(Generic[In, Out]):
@@ -42,14 +44,22 @@ class Batcher(Generic[In, Out]):
     def __init__(self, work: Callable[[Sequence[In]], Sequence[Out]], *, capacity: int) -> None:
         self._work = work
         self._capacity = capacity
-        self._waiting: deque[_Waiting[In, Out]] = deque()
+        self._waiting: list[_Waiting[In, Out]] = []
+        self._arrival = count()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="armap-batch")
         self._loop_task: asyncio.Task[None] | None = None
 
-    async def submit(self, item: In, *, weight: int = 1) -> Out:
-        """Wait for the result of one item; an error of the batch reaches every item in it."""
+    async def submit(self, item: In, *, weight: int = 1, urgency: int = 0) -> Out:
+        """Wait for the result of one item; an error of the batch reaches every item in it.
+
+        Args:
+            item: what ``work`` is to see.
+            weight: its share of the capacity.
+            urgency: higher goes first; equals go in order of arrival.
+        """
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(item, weight, future))
+        rank = (-urgency, next(self._arrival))
+        heapq.heappush(self._waiting, _Waiting(rank, item, weight, future))
         if self._loop_task is None or self._loop_task.done():
             self._loop_task = asyncio.create_task(self._drain())
         return await future
@@ -88,7 +98,7 @@ class Batcher(Generic[In, Out]):
         batch: list[_Waiting[In, Out]] = []
         total = 0
         while self._waiting and (not batch or total + self._waiting[0].weight <= self._capacity):
-            waiting = self._waiting.popleft()
+            waiting = heapq.heappop(self._waiting)
             if not waiting.future.cancelled():
                 batch.append(waiting)
                 total += waiting.weight

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from armap.llms.prefix import Prefix, PrefixStore
+from armap.llms.roomy import make_cache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,9 +132,8 @@ class Engine:
     def _recall(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Any, list[int]]:
         """A cache ``[N, ...]`` of the longest known prefixes, padded left, and their lengths."""
         import torch
-        from transformers import DynamicCache
 
-        cache = DynamicCache(config=self.model.config)
+        cache = make_cache(self.model)
         found = self._prefixes(prompts)
         lengths = [prefix.length if prefix else 0 for prefix in found]
         sample = next((prefix.tensors for prefix in found if prefix), None)
@@ -164,11 +164,10 @@ class Engine:
         if not late or not self._store.enabled:
             return found
         ahead = [prompts[index][:-1] for index in late]
-        from transformers import DynamicCache
 
         ids, mask = _left_padded(ahead, self._pad, self.model.device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.model.config)
+        cache = make_cache(self.model)
         self.model(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache
         )

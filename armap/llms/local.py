@@ -66,10 +66,14 @@ class LocalModel:
         )
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
-        """Sample ``sampling.n`` replies to one prompt."""
+        """Sample ``sampling.n`` replies to one prompt.
+
+        Dialogues that have begun go before new ones: episodes end, and are on disk, as early as
+        may be, and their attention caches are used while they are warm.
+        """
         request = _Request(self._encode(messages, sampling), sampling)
         with boundary(ModelError, self.name):
-            return await self._batcher.submit(request, weight=sampling.n)
+            return await self._batcher.submit(request, weight=sampling.n, urgency=len(messages))
 
     async def close(self) -> None:
         """Stop the worker thread."""

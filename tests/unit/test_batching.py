@@ -270,3 +270,16 @@ def test_finish_where_a_loop_is_running() -> None:
         return finish(later(3))
 
     assert asyncio.run(cell()) == 3
+
+
+def test_the_urgent_go_first_and_equals_in_order() -> None:
+    seen: list[int] = []
+
+    async def run() -> None:
+        batcher: Batcher[int, int] = Batcher(lambda xs: seen.extend(xs) or list(xs), capacity=2)
+        urgency = {0: 0, 1: 2, 2: 1, 3: 2, 4: 0, 5: 1}
+        await asyncio.gather(*(batcher.submit(i, urgency=u) for i, u in urgency.items()))
+        await batcher.close()
+
+    asyncio.run(run())
+    assert seen == [1, 3, 2, 5, 0, 4]
