@@ -68,7 +68,7 @@ class TrainedReward:
                 )
         with boundary(RewardError, self.name):
             raw = await asyncio.gather(*(self._one(ids) for ids in inputs))
-        return [self.card.calibration.score(value) for value in raw]
+            return [self.card.calibration.score(value) for value in raw]
 
     async def close(self) -> None:
         """Stop the worker thread."""

@@ -54,8 +54,15 @@ def hindsight(
     """Yield verified pairs, the same ones for the same input and seed.
 
     Raises:
-        DataError: a trajectory is not from the Game of 24.
+        DataError: a trajectory is not from the Game of 24, or is of a test task: what is to be
+            measured on may not be learned from.
     """
+    tested = next((t for t in trajectories if t.task.split == "test"), None)
+    if tested is not None:
+        raise DataError(
+            f"task {tested.task.name!r} is of the test split and may not become a training pair; "
+            "collect on train or dev"
+        )
     foreign = next((t for t in trajectories if t.task.env != "game24"), None)
     if foreign is not None:
         raise DataError(f"strategy 'hindsight' knows game24 only, not {foreign.task.env!r}")

@@ -15,6 +15,7 @@ from armap.errors import DataError, EnvError
 from armap.synthesize import HindsightConfig, hindsight
 from armap.synthesize.execute import execute
 from armap.types import Observation, Preference, StopReason, Task, Trajectory
+from tests.games import make_game, random_games
 from tests.unit.envs.game24.deals import chains
 
 PUZZLE = (4, 5, 6, 10)
@@ -223,3 +224,9 @@ def test_execute_needs_snapshots() -> None:
 
     with pytest.raises(EnvError, match=r"Plain has no snapshot\(\)"):
         execute(Plain, make_task(PUZZLE, split="train"), [], author="me")
+
+
+def test_test_puzzles_never_become_pairs() -> None:
+    games = random_games(4, split="test")
+    with pytest.raises(DataError, match="of the test split and may not become a training pair"):
+        list(hindsight(HindsightConfig(), games, make_game, seed=0))
