@@ -34,6 +34,7 @@ __all__ = [
     "Manifest",
     "RunFolder",
     "differences",
+    "last_checkpoint",
     "read_manifest",
     "read_records",
     "write_text",
@@ -226,6 +227,21 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
                     f"{path}:{number}: not a {kind.__name__}: {where}: {first['msg']}; "
                     "mend or remove the line"
                 ) from error
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest whole ``checkpoint-N`` in ``folder``: one killed while being saved is passed over.
+
+    The trainer writes ``trainer_state.json`` last, so its presence says that the rest is there.
+    """
+    whole: list[tuple[int, str]] = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            continue
+        whole.append((int(state["global_step"]), str(path)))
+    return max(whole)[1] if whole else None
 
 
 def write_text(path: Path, text: str) -> None:

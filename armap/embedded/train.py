@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from armap.embedded.corpus import CorpusConfig, Dialogue, dialogues
+from armap.storage import last_checkpoint
 from armap.types import Record
 
 if TYPE_CHECKING:
@@ -162,7 +163,9 @@ def train_policy(
         callbacks=[Stop()],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=resume and any(folder.glob("checkpoints/checkpoint-*")))
+    trainer.train(
+        resume_from_checkpoint=last_checkpoint(folder / "checkpoints") if resume else None
+    )
     target = folder / "model"
     model.to(torch.bfloat16).save_pretrained(target)
     tokenizer.save_pretrained(target)

@@ -23,7 +23,7 @@ from armap.rewards.card import Calibration, RewardCard
 from armap.rewards.model import collate, encode, raw_scores
 from armap.rewards.render import RENDERER
 from armap.seeding import derive
-from armap.storage import write_text
+from armap.storage import last_checkpoint, write_text
 from armap.types import Record
 
 if TYPE_CHECKING:
@@ -154,8 +154,9 @@ def train_reward(
     data = _encoded(tokenizer, train, config), _encoded(tokenizer, held, config)
     trainer = _trainer(model, data, config, folder / "checkpoints", seed, progress)
     trainer.remove_callback(PrinterCallback)
-    again = resume and any((folder / "checkpoints").glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=again)
+    trainer.train(
+        resume_from_checkpoint=last_checkpoint(folder / "checkpoints") if resume else None
+    )
     _save_curve(folder, trainer.state.log_history, config)
     model = trainer.model.float().eval()
     card = _measured(model, data, config)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from armap.evaluate import Summary
-from armap.storage import read_manifest, read_records
+from armap.rewards.train import LearningPoint
+from armap.storage import last_checkpoint, read_manifest, read_records
 from armap.types import Preference
-from tests.e2e.test_runs import PLAYER, armap, collect_config, write
+from tests.e2e.test_runs import PLAYER, ROOT, armap, collect_config, write
 
 pytestmark = pytest.mark.slow
 
@@ -147,3 +151,33 @@ def test_what_is_wrong_with_a_log_is_said(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert message in done.stderr
         assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_killed_training_continues_from_its_last_whole_checkpoint(
+    runs: Path, tmp_path: Path
+) -> None:
+    config = write(
+        tmp_path,
+        "train",
+        stage="train",
+        out=str(tmp_path / "reward"),
+        preferences=str(runs / "pairs"),
+        train={"batch_size": 8, "evaluations": 8},
+    )
+    command = [sys.executable, "-m", "armap.cli.main", "train", "-c", str(config)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while last_checkpoint(tmp_path / "reward" / "checkpoints") is None:
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    (tmp_path / "reward" / "checkpoints" / "checkpoint-999").mkdir()
+    done = armap("train", "-c", config)
+    assert done.returncode == 0, done.stderr
+    points = list(read_records(tmp_path / "reward" / "learning.jsonl", LearningPoint))
+    steps = [point.step for point in points if point.held_out_loss is not None]
+    assert steps == sorted(set(steps))
+    assert len(steps) >= 7
+    assert armap("score", "-r", tmp_path / "reward", runs / "greedy").returncode == 0
