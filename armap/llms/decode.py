@@ -124,7 +124,7 @@ class Engine:
         ).logits
         where = {prompt: index for index, prompt in enumerate(prompts)}
         order = torch.tensor([where[row.prompt] for row in rows], device=self.model.device)
-        if len(prompts) != len(rows) or where[rows[0].prompt] != 0:
+        if len(prompts) != len(rows):
             cache.batch_select_indices(order)
         mask = mask[order]
         return _Batch(list(rows), cache, mask, mask.sum(-1, keepdim=True), logits[order, -1])
@@ -164,7 +164,6 @@ class Engine:
         if not late or not self._store.enabled:
             return found
         ahead = [prompts[index][:-1] for index in late]
-
         ids, mask = _left_padded(ahead, self._pad, self.model.device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         cache = make_cache(self.model)

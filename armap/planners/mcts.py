@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from armap.errors import EnvError, ModelError
 from armap.planners.context import Context, argmax
 from armap.planners.tree import Node, Selection, backup, close, expand, flatten, select
 from armap.seeding import derive
@@ -79,10 +80,18 @@ class _Search:
     root: Node = field(default_factory=Node)
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     usage: Usage = Usage()
-    remark: str = ""
+    ending: str = ""
+    failures: list[str] = field(default_factory=list[str])
     _places: dict[Node, _Place] = field(default_factory=dict[Node, _Place])
     _actions: dict[Node, Action] = field(default_factory=dict["Node", "Action"])
     _known: dict[tuple[str, ...], float] = field(default_factory=dict[tuple[str, ...], float])
+
+    @property
+    def remark(self) -> str:
+        """How the search ended, if not by its budget, and what failed on the way."""
+        count = len(self.failures)
+        failed = f"{count} branches failed, the first: {self.failures[0]}" if count else ""
+        return "; ".join(text for text in (self.ending, failed) if text)
 
     async def run(self) -> None:
         observation = await self.context.runner.look(self.task, ())
@@ -91,13 +100,24 @@ class _Search:
         while len(self.candidates) < self.config.trajectories and barren < self.config.patience:
             leaf = select(self.root, exploration=self.config.exploration, rule=self.config.rule)
             if leaf is None:
-                self.remark = f"tree exhausted after {len(self.candidates)} trajectories"
+                self.ending = f"tree exhausted after {len(self.candidates)} trajectories"
                 return
-            found = await self._simulate(leaf, derive(self.seed, "simulation", simulation))
+            found = await self._try(leaf, derive(self.seed, "simulation", simulation))
             barren = 0 if found else barren + 1
             simulation += 1
         if barren >= self.config.patience:
-            self.remark = f"nothing new in {barren} simulations"
+            self.ending = f"nothing new in {barren} simulations"
+
+    async def _try(self, leaf: Node, seed: int) -> bool:
+        """Simulate; a failure below the root ends its branch and is remembered, nothing else."""
+        try:
+            return await self._simulate(leaf, seed)
+        except (EnvError, ModelError) as error:
+            if leaf.parent is None:
+                raise
+            close(leaf)
+            self.failures.append(str(error))
+            return False
 
     async def _simulate(self, leaf: Node, seed: int) -> bool:
         """Visit one leaf, finish the episode from there; True when it is a new trajectory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,16 @@ from armap.plugins import ImportConfig
 from armap.policy import PolicyConfig, PromptedPolicy
 from armap.protocols import Planner
 from armap.rollout import Runner
-from armap.types import Plan, Score, StopReason, Task, Trajectory
+from armap.types import (
+    Completions,
+    Message,
+    Plan,
+    Sampling,
+    Score,
+    StopReason,
+    Task,
+    Trajectory,
+)
 from tests.player import Player
 
 TASKS = tasks("dev")[:4]
@@ -225,3 +235,18 @@ class TestMCTS:
             assert node.visits >= below[index]
         values = [node.value for node in plan.tree if node.value is not None]
         assert plan.tree[0].value == max(values)
+
+    def test_a_failed_expansion_ends_one_branch_only(self) -> None:
+        class Flaky(Player):
+            async def complete(
+                self, messages: Sequence[Message], sampling: Sampling
+            ) -> Completions:
+                if sampling.n > 1 and len(messages) > 1:
+                    raise TimeoutError("too deep")
+                return await super().complete(messages, sampling)
+
+        planner = build(MCTSConfig(trajectories=30, width=3), Flaky())
+        plan = asyncio.run(planner.plan(TASKS[0], seed=3))
+        assert plan.candidates
+        assert plan.answer is not None
+        assert "branches failed, the first: asking player: TimeoutError: too deep" in plan.remark
