@@ -4,7 +4,8 @@ ARMAP section 4.1: nodes are states, edges are actions proposed by the policy, a
 the highest reward found below it, and the answer is the best trajectory seen. Against the
 released code: every finished episode is a candidate exactly once, terminal ones included; each
 distinct trajectory is scored once; the budget counts distinct trajectories; scores are
-calibrated before they meet the exploration constant; priors are the policy's own frequencies.
+calibrated before they meet the exploration constant; priors are the policy's own frequencies; and
+a node that is visited much is asked for more actions, so that ten proposals are no ceiling.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ from pydantic import Field
 
 from armap.errors import EnvError, ModelError
 from armap.planners.context import Context, argmax
-from armap.planners.tree import Node, Selection, backup, close, expand, flatten, select
+from armap.planners.tree import (
+    Node,
+    Selection,
+    backup,
+    best_child,
+    close,
+    expand,
+    flatten,
+    select,
+)
 from armap.seeding import derive
 from armap.types import Candidate, Plan, Record, Situation, Step, StopReason, TreeNode, Usage
 
@@ -33,7 +43,8 @@ class MCTSConfig(Record):
     trajectories: int = Field(default=10, gt=0)
     """Budget: distinct finished trajectories."""
     width: int = Field(default=10, gt=0)
-    """Actions proposed per node, duplicates included."""
+    """Actions proposed per node at a time, duplicates included; a node is asked again when as
+    many simulations as proposals have gone through it."""
     exploration: float = Field(default=1.0, ge=0.0)
     rule: Selection = "puct"
     patience: int = Field(default=20, gt=0)
@@ -122,8 +133,11 @@ class _Search:
     async def _simulate(self, leaf: Node, seed: int) -> bool:
         """Visit one leaf, finish the episode from there; True when it is a new trajectory."""
         place = await self._visit(leaf)
-        if (not place.observation.terminal and leaf.visits > 0) or leaf.parent is None:
-            leaf = await self._expand(leaf, place, seed)
+        if leaf.visits > 0 or leaf.parent is None:
+            await self._expand(leaf, place, seed)
+            if leaf.closed:
+                return False
+            leaf = best_child(leaf, exploration=self.config.exploration, rule=self.config.rule)
             place = await self._visit(leaf)
         runner = self.context.runner
         episode = await runner.run(self.task, seed=seed, prefix=place.steps)
@@ -147,17 +161,17 @@ class _Search:
             self._places[node] = _Place(steps, await self.context.runner.look(self.task, steps))
         return self._places[node]
 
-    async def _expand(self, node: Node, place: _Place, seed: int) -> Node:
-        """Ask the policy for actions; return the child to go on with, or the node itself."""
+    async def _expand(self, node: Node, place: _Place, seed: int) -> None:
+        """Ask the policy for actions, for the first time or again."""
         situation = Situation(task=self.task, steps=place.steps, observation=place.observation)
         proposal = await self.context.runner.propose(
             situation, k=self.config.width, seed=derive(seed, "expand")
         )
         self.usage += proposal.usage
         actions = {action.text: action for action in proposal.actions if action is not None}
-        expand(node, [action.text for action in proposal.actions if action is not None])
-        self._actions.update({child: actions[child.action] for child in node.children})
-        return node.children[0] if node.children else node
+        texts = [action.text for action in proposal.actions if action is not None]
+        fresh = expand(node, texts, asked=self.config.width)
+        self._actions.update({child: actions[child.action] for child in fresh})
 
     async def _value(self, episode: Trajectory) -> float:
         """The calibrated score, computed once per distinct trajectory."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Node", "Selection", "backup", "close", "expand", "flatten", "select"]
+__all__ = ["Node", "Selection", "backup", "best_child", "close", "expand", "flatten", "select"]
 
 Selection = Literal["puct", "uct"]
 
@@ -25,16 +25,32 @@ class Node:
 
     action: str = ""
     parent: Node | None = None
-    prior: float = 1.0
-    """Share of the policy's proposals at the parent."""
+    count: int = 0
+    """How often the policy proposed this action at the parent."""
     children: list[Node] = field(default_factory=list["Node"])
     visits: int = 0
     total: float = 0.0
     best: float = 0.0
     """Highest value backed up through this node (the papers' value)."""
-    expanded: bool = False
+    proposals: int = 0
+    """Actions asked for here so far, duplicates included; 0 before the first expansion."""
     closed: bool = False
     """Nothing new can be found below: terminal, or all children closed."""
+
+    @property
+    def expanded(self) -> bool:
+        """Whether the policy has been asked here."""
+        return self.proposals > 0
+
+    @property
+    def prior(self) -> float:
+        """Share of the policy's proposals at the parent; 1 for the root."""
+        return 1.0 if self.parent is None else self.count / self.parent.proposals
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether as many simulations as proposals have gone through: time to ask again."""
+        return self.visits >= self.proposals
 
     @property
     def mean(self) -> float:
@@ -56,17 +72,26 @@ def lineage(node: Node) -> Iterator[Node]:
 
 
 def select(root: Node, *, exploration: float, rule: Selection) -> Node | None:
-    """Descend to a node that is not expanded yet, past closed ones; None when all are closed.
+    """Descend to a node where the policy is to be asked (again), or that is new.
 
-    Ties go to the child that was proposed first.
+    Closed children are passed over; None when everything is closed.
     """
     if root.closed:
         return None
     node = root
-    while node.expanded:
-        open_children = [child for child in node.children if not child.closed]
-        node = max(open_children, key=lambda child: _worth(child, exploration, rule))
+    while node.expanded and not node.wants_more:
+        node = best_child(node, exploration=exploration, rule=rule)
     return node
+
+
+def best_child(node: Node, *, exploration: float, rule: Selection) -> Node:
+    """The open child that is worth most; ties go to the one that was proposed first.
+
+    Raises:
+        ValueError: no child is open.
+    """
+    open_children = [child for child in node.children if not child.closed]
+    return max(open_children, key=lambda child: _worth(child, exploration, rule))
 
 
 def _worth(node: Node, exploration: float, rule: Selection) -> float:
@@ -86,18 +111,27 @@ def _worth(node: Node, exploration: float, rule: Selection) -> float:
     return value + exploration * sqrt(log(max(above.visits, 1)) / node.visits)
 
 
-def expand(node: Node, proposals: Sequence[str]) -> None:
-    """Give ``node`` one child per distinct proposal, most frequent first, with its share."""
-    counts: dict[str, int] = {}
+def expand(node: Node, proposals: Sequence[str], *, asked: int) -> list[Node]:
+    """Give ``node`` one child per distinct proposal; return the new ones.
+
+    May be called again: proposals add up, and with them the priors (progressive widening by the
+    policy's own samples). New children come behind the old, most frequent first.
+
+    Args:
+        node: where the policy was asked.
+        proposals: the actions it proposed, duplicates included.
+        asked: how many it was asked for, replies without an action included.
+    """
+    known = {child.action: child for child in node.children}
+    fresh: dict[str, Node] = {}
     for action in proposals:
-        counts[action] = counts.get(action, 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    node.children = [
-        Node(action=action, parent=node, prior=count / len(proposals)) for action, count in ordered
-    ]
-    node.expanded = True
-    if not node.children:
+        child = known.get(action) or fresh.setdefault(action, Node(action=action, parent=node))
+        child.count += 1
+    node.children += sorted(fresh.values(), key=lambda child: -child.count)
+    node.proposals += asked
+    if all(child.closed for child in node.children):
         close(node)
+    return list(fresh.values())
 
 
 def backup(node: Node, value: float) -> None:
