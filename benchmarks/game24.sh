@@ -27,5 +27,6 @@ done
 
 "$armap" report "$runs"/{train,greedy-1,sampling-10,best_of_n-10,reflexion-10,mcts-10} \
   "$runs"/{sampling-100,best_of_n-100,mcts-100} --out "$runs/report"
+mkdir -p benchmarks/results
 "${PYTHON:-.venv/bin/python}" benchmarks/table.py "$runs/report/summary.json" > benchmarks/results/game24.md
 cat benchmarks/results/game24.md
