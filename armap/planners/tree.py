@@ -57,11 +57,6 @@ class Node:
         """Mean of the values backed up; 0 when unvisited."""
         return self.total / self.visits if self.visits else 0.0
 
-    @property
-    def path(self) -> tuple[str, ...]:
-        """The actions from the root to here."""
-        return tuple(node.action for node in reversed(list(lineage(self))) if node.parent)
-
 
 def lineage(node: Node) -> Iterator[Node]:
     """The node, its parent, ... the root."""

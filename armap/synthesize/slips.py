@@ -119,8 +119,6 @@ def kept_number(numbers: Numbers, given: Numbers, target: Fraction, rng: Random)
     return Slip(write(move, move.result, believed), believed, move)
 
 
-StepSlip = "Callable[[Numbers, Numbers, Fraction, Random], Slip | None]"
-
 STEP_SLIPS: dict[str, Callable[[Numbers, Numbers, Fraction, Random], Slip | None]] = {
     "wrong arithmetic": wrong_arithmetic,
     "invented number": invented_number,

@@ -112,14 +112,6 @@ def test_without_exploration_the_best_return_wins() -> None:
     assert select(root, exploration=0.0, rule="puct") is second
 
 
-def test_the_path_is_what_was_done() -> None:
-    root = Node()
-    expand(root, ["a"], asked=1)
-    expand(root.children[0], ["b"], asked=1)
-    assert root.children[0].children[0].path == ("a", "b")
-    assert root.path == ()
-
-
 def test_asking_again_adds_up() -> None:
     root = Node()
     assert [child.action for child in expand(root, ["a", "a", "b"], asked=3)] == ["a", "b"]
