@@ -198,13 +198,12 @@ def explain(error: ValidationError, kind: Any) -> str:
     """The first complaint in one line, with the nearest known key for a misspelt one."""
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
-    tags = {"local", "openai", "scripted", "import", "trained", "brevity", "game24"}
-    tags |= {"greedy", "sampling", "best_of_n", "reflexion", "mcts"}
-    loc = [str(part) for part in first["loc"]]
-    where = ".".join(part for i, part in enumerate(loc) if not (i and part in tags))
+    known = _known_keys(TypeAdapter(kind).json_schema())
+    *parents, last = (str(part) for part in first["loc"])
+    # Between a union's key and its member's, the location also holds the member's kind.
+    where = ".".join((*(part for part in parents if part in known or part.isdigit()), last))
     if first["type"] == "extra_forbidden":
-        known = _known_keys(TypeAdapter(kind).json_schema())
-        close = difflib.get_close_matches(loc[-1], known, n=1)
+        close = difflib.get_close_matches(last, known, n=1)
         text = "unknown key" + (f"; did you mean {close[0]!r}?" if close else "")
     elif first["type"] == "union_tag_invalid":
         context = first.get("ctx", {})

@@ -27,7 +27,7 @@ from armap.envs.game24.intents import make_task
 from armap.envs.game24.puzzles import TEST_PUZZLES, puzzles, solutions
 from armap.envs.game24.rules import Illegal, Move, Numbers, answer_line, combine, step_lines
 from armap.prompts import failed_attempt, first_message
-from armap.synthesize.slips import STEP_SLIPS, legal_move
+from armap.synthesize.slips import STEP_SLIPS, legal_chain
 from armap.types import Action, Record
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _any_deal(config: CorpusConfig, rng: Random) -> _Deal:
     while True:
         a, b, c, d = sorted(rng.randint(1, 13) for _ in range(4))
         given = tuple(map(Fraction, (a, b, c, d)))
-        chain, value = _wander(given, rng)
+        chain, value = legal_chain(given, rng)
         whole = value.denominator == 1 and 1 <= value <= config.largest_target
         if whole and (a, b, c, d) not in forbidden:
             return _Deal(_task(given, value), given, value, chain)
@@ -117,19 +117,11 @@ def _task(given: Numbers, target: Fraction) -> Task:
     return make_task(given, split="train", target=target)
 
 
-def _wander(given: Numbers, rng: Random) -> tuple[tuple[Move, ...], Fraction]:
-    numbers, chain = given, []
-    while (move := legal_move(numbers, rng)) is not None:
-        chain.append(move)
-        numbers = combine(numbers, move)
-    return tuple(chain), numbers[0]
-
-
 def _notes(deal: _Deal, config: CorpusConfig, rng: Random) -> tuple[str, ...]:
     """Failed attempts whose first moves differ from the solution's."""
     notes = []
     for _ in range(rng.randint(1, config.notes)):
-        chain, value = _wander(deal.given, rng)
+        chain, value = legal_chain(deal.given, rng)
         if value != deal.target and str(chain[0]) != str(deal.chain[0]):
             notes.append(failed_attempt(_lines(deal.given, chain)))
     return tuple(notes)
@@ -137,7 +129,7 @@ def _notes(deal: _Deal, config: CorpusConfig, rng: Random) -> tuple[str, ...]:
 
 def _honest(deal: _Deal, rng: Random) -> Dialogue:
     """Moves that miss the target; only the answer is learned, and it tells the truth."""
-    chain, value = _wander(deal.given, rng)
+    chain, value = legal_chain(deal.given, rng)
     return _play(deal, chain, learn_moves=value == deal.target)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from armap.errors import ConfigError
@@ -122,9 +123,7 @@ def _scores(graded: Sequence[Graded], *, won: bool) -> list[float]:
 def _examples(path: Path) -> list[Example]:
     plans = read_records(path / "plans.jsonl", Plan)
     graded = read_records(path / "results.jsonl", Graded)
-    pairs = [
-        pair for pair, _ in zip(zip(plans, graded, strict=False), range(_EXAMPLES), strict=False)
-    ]
+    pairs = islice(zip(plans, graded, strict=True), _EXAMPLES)
     return [_example(plan, truth) for plan, truth in pairs]
 
 

@@ -26,7 +26,7 @@ from armap.envs.game24.rules import (
     step_line,
     step_lines,
 )
-from armap.synthesize.slips import ANSWER_SLIPS, STEP_SLIPS, legal_move, write
+from armap.synthesize.slips import ANSWER_SLIPS, STEP_SLIPS, legal_chain, legal_move, write
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -170,15 +170,13 @@ def _changed_action(positive: Achieved, rng: Random, *, wishful: bool = False) -
     numbers = positive.given
     for move in positive.moves[:cut]:
         numbers = combine(numbers, move)
-    moves = list(positive.moves[:cut])
-    while (fresh := legal_move(numbers, rng)) is not None:
-        moves.append(fresh)
-        numbers = combine(numbers, fresh)
-    answer = answer_line(positive.given, tuple(moves))
+    chain, _ = legal_chain(numbers, rng)
+    moves = (*positive.moves[:cut], *chain)
+    answer = answer_line(positive.given, moves)
     if wishful:
         answer = answer.rsplit(" = ", 1)[0] + f" = {show(positive.value)}"
     how = f"action {cut + 1} changed" + (", claim kept" if wishful else "")
-    return Draft((*step_lines(positive.given, tuple(moves)), answer), how)
+    return Draft((*step_lines(positive.given, moves), answer), how)
 
 
 def _slip_chain(positive: Achieved, cut: int, rng: Random) -> Draft | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-__all__ = ["ANSWER_SLIPS", "STEP_SLIPS", "Slip", "legal_move", "write"]
+__all__ = ["ANSWER_SLIPS", "STEP_SLIPS", "Slip", "legal_chain", "legal_move", "write"]
 
 
 class Slip(NamedTuple):
@@ -49,6 +49,15 @@ def legal_move(numbers: Numbers, rng: Random) -> Move | None:
         if abs(move.result) <= 500:
             return move
     return Move(max(numbers), "-", min(numbers))
+
+
+def legal_chain(numbers: Numbers, rng: Random) -> tuple[tuple[Move, ...], Fraction]:
+    """Random legal moves until one number is left; the moves and that number."""
+    chain = []
+    while (move := legal_move(numbers, rng)) is not None:
+        chain.append(move)
+        numbers = combine(numbers, move)
+    return tuple(chain), numbers[0]
 
 
 def write(move: Move, result: Fraction, left: Numbers) -> str:
