@@ -3,10 +3,21 @@
 ArmapError
 |- ConfigError        the user asked for something that does not exist or cannot work
 |- DataError          a record on disk or on the wire does not match its schema
+|- ReplayError        a replay asks for a call that its journal does not hold
 `- BoundaryError      code or a service we do not own failed; recorded, never swallowed
    |- EnvError        an environment raised, hung or diverged
-   |- ModelError      a chat model could not answer
-   `- RewardError     a reward model could not score
+   |- RewardError     a reward model could not score
+   `- ModelError      a chat model could not answer
+      |- RateLimited         the server asks for fewer calls
+      |- ServerFailed        the server failed (status 5xx)
+      |- ConnectionFailed    no connection, or it broke
+      |- TimedOut            no whole reply in time
+      |- MalformedReply      a reply that is cut off, is no JSON or lacks what was asked for
+      |- RequestRefused      the server says that the request is wrong
+      |  `- ContextTooLong   prompt and reply do not fit into the model's context
+      `- BudgetSpent         a cap of the run's budget is reached
+         |- TaskBudgetSpent  ... of this task
+         `- RunBudgetSpent   ... of the whole run
 
 At a boundary (an environment, an endpoint, a model) a failure becomes data: the rollout
 records it in ``Trajectory.failure``. Everywhere else it is an exception, and the command
@@ -24,12 +35,24 @@ if TYPE_CHECKING:
 __all__ = [
     "ArmapError",
     "BoundaryError",
+    "BudgetSpent",
     "ConfigError",
+    "ConnectionFailed",
+    "ContextTooLong",
     "DataError",
     "EnvError",
+    "MalformedReply",
     "ModelError",
+    "RateLimited",
+    "ReplayError",
+    "RequestRefused",
     "RewardError",
+    "RunBudgetSpent",
+    "ServerFailed",
+    "TaskBudgetSpent",
+    "TimedOut",
     "boundary",
+    "revive",
 ]
 
 
@@ -45,6 +68,10 @@ class DataError(ArmapError, ValueError):
     """A stored or received record does not match its schema."""
 
 
+class ReplayError(ArmapError, LookupError):
+    """A replay asks for a call that its journal does not hold."""
+
+
 class BoundaryError(ArmapError, RuntimeError):
     """Code on the far side of a protocol failed."""
 
@@ -53,12 +80,69 @@ class EnvError(BoundaryError):
     """An environment raised, hung, died or diverged on replay."""
 
 
+class RewardError(BoundaryError):
+    """A reward model could not score."""
+
+
 class ModelError(BoundaryError):
     """A chat model could not answer."""
 
 
-class RewardError(BoundaryError):
-    """A reward model could not score."""
+class RateLimited(ModelError):
+    """The server asks for fewer calls (status 429)."""
+
+
+class ServerFailed(ModelError):
+    """The server failed (status 5xx)."""
+
+
+class ConnectionFailed(ModelError):
+    """There is no connection, or it broke before the reply was whole."""
+
+
+class TimedOut(ModelError):
+    """No whole reply in time."""
+
+
+class MalformedReply(ModelError):
+    """A reply that is cut off, is no JSON, or lacks what was asked for."""
+
+
+class RequestRefused(ModelError):
+    """The server says that this request is wrong; sending it again would not help."""
+
+
+class ContextTooLong(RequestRefused):
+    """Prompt and reply do not fit into the model's context."""
+
+
+class BudgetSpent(ModelError):
+    """A cap of the run's budget is reached; the call was not made."""
+
+
+class TaskBudgetSpent(BudgetSpent):
+    """This task has used what one task may."""
+
+
+class RunBudgetSpent(BudgetSpent):
+    """The run has used what it may."""
+
+
+def _kinds(root: type[BoundaryError]) -> dict[str, type[BoundaryError]]:
+    """Every kind of boundary error by its name."""
+    found = {root.__name__: root}
+    for kind in root.__subclasses__():
+        found |= _kinds(kind)
+    return found
+
+
+def revive(kind: str, message: str) -> BoundaryError:
+    """The error that was recorded as ``kind`` (its class name) and ``message``.
+
+    >>> revive("TimedOut", "after 30 s")
+    TimedOut('after 30 s')
+    """
+    return _kinds(BoundaryError).get(kind, BoundaryError)(message)
 
 
 @contextmanager

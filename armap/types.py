@@ -12,9 +12,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from hashlib import sha256
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from armap.errors import revive
+
+if TYPE_CHECKING:
+    from armap.errors import BoundaryError
 
 __all__ = [
     "Action",
@@ -36,6 +41,7 @@ __all__ = [
     "Step",
     "StopReason",
     "Task",
+    "TokenLogprob",
     "Trajectory",
     "TreeNode",
     "Usage",
@@ -69,18 +75,24 @@ class Message(Record):
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[str, ...] = ()
+    """Paths of image files, or ``data:`` URLs; they come before the text."""
 
 
 class Usage(Record):
-    """What LLM calls cost: requests, and tokens as the backend counts them.
+    """What LLM calls cost: requests, tokens as the backend counts them, and dollars.
 
     >>> Usage(calls=1, prompt_tokens=10) + Usage(calls=1, completion_tokens=2)
-    Usage(calls=2, prompt_tokens=10, completion_tokens=2)
+    Usage(calls=2, prompt_tokens=10, cached_tokens=0, completion_tokens=2, dollars=0.0)
     """
 
     calls: int = Field(default=0, ge=0)
     prompt_tokens: int = Field(default=0, ge=0)
+    cached_tokens: int = Field(default=0, ge=0)
+    """Those of the prompt tokens that the server had read before (its prefix cache)."""
     completion_tokens: int = Field(default=0, ge=0)
+    dollars: float = Field(default=0.0, ge=0.0)
+    """By the prices of the configuration; 0 where it names none."""
 
     @property
     def tokens(self) -> int:
@@ -91,15 +103,18 @@ class Usage(Record):
         return Usage(
             calls=self.calls + other.calls,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            dollars=self.dollars + other.dollars,
         )
 
 
 class Sampling(Record):
     """How a chat model should sample.
 
-    ``seed`` belongs to the request: with a deterministic model the reply depends on the
-    messages and on these fields only, never on what else is in flight.
+    Messages and these fields define an endless row of samples, of which one request takes
+    ``start`` to ``start + n - 1``. With a deterministic model a sample depends on its place in
+    that row only: never on what else is in flight, nor on how many are drawn together.
     """
 
     temperature: float = Field(default=0.0, ge=0.0)
@@ -110,6 +125,22 @@ class Sampling(Record):
     seed: int = Field(default=0, ge=0)
     n: int = Field(default=1, ge=1)
     """How many replies to draw in this one request."""
+    start: int = Field(default=0, ge=0)
+    """Ordinal of the first of them."""
+    logprobs: int | None = Field(default=None, ge=0, le=20)
+    """Return log-probabilities of the tokens drawn, with so many alternatives each."""
+    json_schema: dict[str, JsonValue] | None = None
+    """Constrain the reply to JSON of this schema, where the backend can."""
+
+
+class TokenLogprob(Record):
+    """One token of a reply."""
+
+    token: str
+    logprob: float
+    """Natural logarithm of its probability, before temperature."""
+    top: tuple[tuple[str, float], ...] = ()
+    """The likeliest tokens at this place with their log-probabilities, best first."""
 
 
 class Completions(Record):
@@ -117,6 +148,10 @@ class Completions(Record):
 
     texts: tuple[str, ...]
     usage: Usage
+    finish: tuple[str, ...] = ()
+    """Why each reply ended, in the backend's words: ``stop``, ``length``; empty if unknown."""
+    logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()
+    """``[n][L]`` when ``sampling.logprobs`` asked for them, else empty."""
 
 
 class Observation(Record):
@@ -149,6 +184,8 @@ class StopReason(StrEnum):
     """The step limit was reached (truncation, not termination)."""
     UNPARSABLE = "unparsable"
     """The policy's reply contained no action."""
+    BUDGET = "budget"
+    """A cap of the run's budget was reached; see ``Trajectory.failure``."""
     QUIT = "quit"
     """The policy stopped acting (imported episodes that simply end)."""
     FAILED = "failed"
@@ -159,7 +196,17 @@ class Failure(Record):
     """A boundary error, as data."""
 
     kind: str
+    """Name of the error's class in :mod:`armap.errors`."""
     message: str
+
+    @classmethod
+    def of(cls, error: BoundaryError) -> Self:
+        """The record of an error."""
+        return cls(kind=type(error).__name__, message=str(error))
+
+    def error(self) -> BoundaryError:
+        """The error of a record."""
+        return revive(self.kind, self.message)
 
 
 class Limits(Record):
@@ -215,6 +262,11 @@ class Trajectory(Record):
     def actions(self) -> tuple[str, ...]:
         """The commands, in order: what tells two candidates for one task apart."""
         return tuple(step.action.text for step in self.steps)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the episode ended by itself, neither by a failure nor by the budget."""
+        return self.stop not in (StopReason.FAILED, StopReason.BUDGET)
 
     @property
     def key(self) -> str:
@@ -298,6 +350,8 @@ class Plan(Record):
     usage: Usage
     """Every LLM call of this plan, those of abandoned branches included."""
     tree: tuple[TreeNode, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    """What failed on the way: each cost one branch. Planning again tries them again."""
     remark: str = ""
     """What a reader should know, e.g. "search space exhausted after 7 trajectories"."""
 

@@ -28,7 +28,7 @@ class Player:
         await asyncio.sleep(self.latency * Random(sampling.seed).random())
         if self.fail_task and self.fail_task in messages[0].content:
             raise TimeoutError("no answer")
-        texts = tuple(self.reply(messages, sampling, index) for index in range(sampling.n))
+        texts = tuple(self.reply(messages, sampling, sampling.start + i) for i in range(sampling.n))
         usage = Usage(calls=1, prompt_tokens=len(messages), completion_tokens=sampling.n)
         return Completions(texts=texts, usage=usage)
 

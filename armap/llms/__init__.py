@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from pydantic import Field
 
 from armap.llms.local import LocalConfig
-from armap.llms.openai_compatible import OpenAIConfig
+from armap.llms.openai import OpenAIConfig
 from armap.llms.scripted import ScriptedConfig
 from armap.plugins import ImportConfig, load
 
@@ -29,7 +29,7 @@ def make_llm(config: LocalConfig | OpenAIConfig | ScriptedConfig | ImportConfig)
 
             return LocalModel(config)
         case OpenAIConfig():
-            from armap.llms.openai_compatible import OpenAIModel
+            from armap.llms.openai import OpenAIModel
 
             return OpenAIModel(config)
         case ScriptedConfig():

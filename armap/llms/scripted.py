@@ -67,7 +67,8 @@ class Scripted:
         if self._config.fail_every and self.calls % self._config.fail_every == 0:
             raise ModelError(f"scripted failure of call {self.calls}")
         texts = tuple(
-            self._reply(messages, derive(sampling.seed, index)) for index in range(sampling.n)
+            self._reply(messages, derive(sampling.seed, sampling.start + index))
+            for index in range(sampling.n)
         )
         usage = Usage(
             calls=1,

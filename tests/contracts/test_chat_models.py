@@ -11,7 +11,7 @@ import pytest
 from armap.errors import ModelError
 from armap.llms import make_llm
 from armap.llms.local import LocalConfig, LocalModel
-from armap.llms.openai_compatible import OpenAIConfig, OpenAIModel
+from armap.llms.openai import OpenAIConfig, OpenAIModel
 from armap.llms.scripted import Scripted, ScriptedConfig
 from armap.protocols import ChatModel
 from armap.types import Completions, Message, Sampling

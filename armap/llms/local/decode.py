@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from armap.llms.prefix import Prefix, PrefixStore
-from armap.llms.roomy import make_cache
+from armap.llms.local.prefix import Prefix, PrefixStore
+from armap.llms.local.roomy import make_cache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

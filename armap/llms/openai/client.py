@@ -64,7 +64,7 @@ class OpenAIModel:
         """Send one request; ``sampling.n`` choices come back together."""
         body = {
             "model": self._config.model,
-            "messages": [message.model_dump() for message in messages],
+            "messages": [message.model_dump(exclude={"images"}) for message in messages],
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from armap.errors import ConfigError
-from armap.llms.decode import Row, draw
 from armap.llms.local import LocalConfig, LocalModel, load_pretrained
-from armap.llms.prefix import PrefixStore
+from armap.llms.local.decode import Row, draw
+from armap.llms.local.prefix import PrefixStore
 from armap.types import Message, Sampling
 
 OPENINGS = ["Make 24 from 4 4 6 6.\nLeft: 4 4 6 6", "Make 30 from 1 5 6 9.\nLeft: 1 5 6 9"]
@@ -132,7 +132,7 @@ class TestDraw:
 def test_the_judge_decides_as_float64_alone_would() -> None:
     model, tokenizer = weights()
     exact = load_pretrained(LocalConfig())[0].double()
-    from armap.llms.decode import Engine
+    from armap.llms.local.decode import Engine
 
     text = tokenizer.apply_chat_template(
         [m.model_dump() for m in PROMPTS[1]], tokenize=False, add_generation_prompt=True
