@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-__all__ = ["secret"]
+__all__ = ["proxy_for", "secret"]
 
 
 def secret(name: str) -> str:
     """Return the variable's value, or an empty string; the value is never logged or stored."""
     return os.environ.get(name, "")
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that ``http_proxy``, ``https_proxy`` and ``no_proxy`` name for ``url``."""
+    parts = urlsplit(url)
+    if parts.hostname is None or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)

@@ -85,7 +85,15 @@ class RewardError(BoundaryError):
 
 
 class ModelError(BoundaryError):
-    """A chat model could not answer."""
+    """A chat model could not answer.
+
+    Attributes:
+        retried: kinds of the failed tries before the one that this error tells of.
+        retry_after: seconds after which the server wants to be asked again, if it said so.
+    """
+
+    retried: tuple[str, ...] = ()
+    retry_after: float | None = None
 
 
 class RateLimited(ModelError):

@@ -152,6 +152,8 @@ class Completions(Record):
     """Why each reply ended, in the backend's words: ``stop``, ``length``; empty if unknown."""
     logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()
     """``[n][L]`` when ``sampling.logprobs`` asked for them, else empty."""
+    retried: tuple[str, ...] = Field(default=(), exclude=True)
+    """Kinds of the failed tries before this reply; for the journal, which keeps them apart."""
 
 
 class Observation(Record):

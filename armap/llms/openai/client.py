@@ -1,151 +1,218 @@
-"""Any endpoint that speaks the OpenAI chat-completions wire format, through aiohttp."""
+"""The client: one HTTP exchange per request, tried again where that may help."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Literal
+import logging
+import random
+import time
+from typing import TYPE_CHECKING
 
-from pydantic import Field, JsonValue
+from pydantic_core import to_json
 
-from armap.environment import secret
-from armap.errors import ModelError
-from armap.types import Completions, Record, Usage
+from armap.calls import current_scope
+from armap.environment import proxy_for, secret
+from armap.errors import MalformedReply, ModelError
+from armap.llms.openai.faults import OVERLOADED, broken, refused, seconds_to_wait
+from armap.llms.openai.limiter import Limiter
+from armap.llms.openai.wire import body, read
+from armap.types import Completions, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import aiohttp
 
+    from armap.llms.openai.config import OpenAIConfig, RetryConfig
+    from armap.llms.openai.limiter import CapChange
     from armap.types import Message, Sampling
 
-__all__ = ["OpenAIConfig", "OpenAIModel"]
+__all__ = ["OpenAIModel"]
 
-_RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504})
-
-
-class OpenAIConfig(Record):
-    """An OpenAI-compatible endpoint: OpenAI, vLLM, SGLang, llama.cpp, Ollama, a proxy."""
-
-    kind: Literal["openai"] = "openai"
-    base_url: str = "http://localhost:8000/v1"
-    model: str
-    api_key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key; it may be unset for local servers."""
-    concurrency: int = Field(default=32, gt=0)
-    """Requests in flight at most, over all tasks."""
-    timeout: float = Field(default=120.0, gt=0.0)
-    """Seconds one request may take."""
-    retries: int = Field(default=4, ge=0)
-    """Further tries after a connection error or status 408, 409, 429 or 5xx."""
-    backoff: float = Field(default=0.5, ge=0.0)
-    """Seconds before the first further try; doubles each time, ``Retry-After`` goes first."""
-    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
-    """Fields added to every request, for a server's own parameters."""
-
-
-class _Again(Exception):  # noqa: N818  (a signal, not an error)
-    """The request may succeed when it is sent again."""
-
-    def __init__(self, reason: str, after: float | None = None) -> None:
-        super().__init__(reason)
-        self.after = after
+_log = logging.getLogger(__name__)
+_limiters: dict[str, tuple[Limiter, int]] = {}
+"""Limiters in use, and by how many models: one endpoint has one cap."""
 
 
 class OpenAIModel:
-    """A :class:`~armap.protocols.ChatModel` over HTTP."""
+    """A :class:`~armap.protocols.ChatModel` over HTTP.
 
-    def __init__(self, config: OpenAIConfig) -> None:
-        self._config = config
+    Dialogues that have begun go before new ones. A request holds its slot while it is on its
+    way, not while it waits for another try.
+
+    Args:
+        config: the endpoint.
+        told: called with every change of an adaptive cap.
+    """
+
+    def __init__(
+        self, config: OpenAIConfig, *, told: Callable[[CapChange], None] = lambda _: None
+    ) -> None:
         self.name = f"openai/{config.model}"
+        self._config = config
+        self._told = told
+        self.max_n = config.max_n
+        """Samples one request may ask for, as far as is known; None: any number."""
         self._session: aiohttp.ClientSession | None = None
-        self._slots = asyncio.Semaphore(config.concurrency)
+        self._limiter: Limiter | None = None
+        head, sign, query = config.base_url.partition("?")
+        self._url = f"{head.rstrip('/')}/chat/completions{sign}{query}"
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
-        """Send one request; ``sampling.n`` choices come back together."""
-        body = {
-            "model": self._config.model,
-            "messages": [message.model_dump(exclude={"images"}) for message in messages],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "max_tokens": sampling.max_tokens,
-            "seed": sampling.seed % 2**31,
-            "n": sampling.n,
-            **({"stop": list(sampling.stop)} if sampling.stop else {}),
-            **self._config.extra_body,
-        }
-        async with self._slots:
-            reply = await self._with_retries(body)
-        return self._read(reply, sampling.n)
+        """Ask for ``sampling.n`` choices, together if the server gives that many at once.
+
+        Raises:
+            ConfigError: key, model, address or a field is wrong for this server.
+            ModelError: this request could not be answered, after all tries.
+        """
+        end = sampling.start + sampling.n
+        if self.max_n is not None and sampling.n > self.max_n:
+            parts = [
+                sampling.model_copy(update={"start": at, "n": min(self.max_n, end - at)})
+                for at in range(sampling.start, end, self.max_n)
+            ]
+            return _joined(await asyncio.gather(*(self._ask(messages, part) for part in parts)))
+        reply = await self._ask(messages, sampling)
+        got = len(reply.texts)
+        if got == sampling.n:
+            return reply
+        if self.max_n is None:
+            self.max_n = got
+            _log.warning(
+                "%s gives %d choices where n=%d were asked for; asking for the others one by one "
+                "(llm.max_n: %d spares the attempt)",
+                self._url,
+                got,
+                sampling.n,
+                got,
+            )
+        rest = sampling.model_copy(update={"start": end - sampling.n + got, "n": sampling.n - got})
+        return _joined([reply, await self.complete(messages, rest)])
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Idempotent."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+            _give_back(self._url)
 
-    async def _with_retries(self, body: dict[str, Any]) -> Any:
-        wait = self._config.backoff
-        for attempt in range(self._config.retries + 1):
+    async def _ask(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
+        data = to_json(body(self._config, messages, sampling))
+        rule = self._config.retry
+        until = time.monotonic() + rule.deadline
+        retried: list[str] = []
+        while True:
             try:
-                return await self._post(body)
-            except _Again as reason:
-                if attempt == self._config.retries:
-                    raise ModelError(
-                        f"{self._config.base_url}: {reason} ({attempt + 1} tries); "
-                        "is llm.base_url right and the server up?"
-                    ) from reason
-                await asyncio.sleep(wait if reason.after is None else reason.after)
-                wait *= 2
-        raise AssertionError("unreachable: the last try returns or raises")
+                reply = await self._exchange(data, sampling, urgency=len(messages))
+            except ModelError as error:
+                wait = _wait(rule, error, len(retried), until)
+                if wait is None:
+                    raise self._final(error, retried) from error
+                retried.append(type(error).__name__)
+                await asyncio.sleep(wait)
+                continue
+            return reply.model_copy(update={"retried": tuple(retried)}) if retried else reply
 
-    async def _post(self, body: dict[str, Any]) -> Any:
+    def _final(self, error: ModelError, retried: Sequence[str]) -> ModelError:
+        if not retried:
+            return error
+        final = type(error)(f"{error} ({len(retried) + 1} tries)")
+        final.retried = tuple(retried)
+        return final
+
+    async def _exchange(self, data: bytes, sampling: Sampling, *, urgency: int) -> Completions:
+        """One try: wait for a slot, send, read."""
         import aiohttp
 
-        url = f"{self._config.base_url.rstrip('/')}/chat/completions"
+        session, limiter = self._connected()
+        await limiter.acquire(urgency)
+        started = time.perf_counter()
         try:
-            async with self._connected().post(url, json=body) as response:
-                if response.status in _RETRIED:
-                    raise _Again(f"status {response.status}", _seconds(response))
+            session_id = current_scope().session
+            headers = {"X-Session-ID": session_id} if session_id else None
+            async with session.post(self._url, data=data, headers=headers) as response:
+                content = await response.read()
                 if response.status != 200:
-                    text = (await response.text())[:200].replace("\n", " ")
-                    raise ModelError(f"{url}: status {response.status}: {text}")
-                return await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _Again(str(error) or type(error).__name__) from error
-        except ValueError as error:
-            raise _Again(f"the reply is not JSON: {error}") from error
+                    raise self._refused(response, content)
+            reply = read(content, sampling)
+            limiter.succeeded(time.perf_counter() - started)
+        except (aiohttp.ClientError, OSError) as problem:
+            error = broken(problem, url=self._url, timeout=self._config.timeout)
+            if isinstance(error, OVERLOADED):
+                limiter.failed(type(error).__name__)
+            raise error from problem
+        except OVERLOADED as error:
+            limiter.failed(type(error).__name__)
+            raise
+        except MalformedReply as error:
+            raise MalformedReply(f"{self._url}: {error}") from error
+        finally:
+            limiter.release()
+        return reply
 
-    def _connected(self) -> aiohttp.ClientSession:
+    def _refused(self, response: aiohttp.ClientResponse, data: bytes) -> Exception:
+        name = self._config.api_key_env
+        error = refused(
+            response.status,
+            data,
+            url=self._url,
+            model=self._config.model,
+            key=f"${name} is {'set, but not to a valid key' if secret(name) else 'not set'}",
+        )
+        if isinstance(error, ModelError):
+            error.retry_after = seconds_to_wait(response.headers)
+        return error
+
+    def _connected(self) -> tuple[aiohttp.ClientSession, Limiter]:
         import aiohttp
 
         if self._session is None:
             key = secret(self._config.api_key_env)
+            self._limiter = _shared_limiter(self._url, self._config, self._told)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+                cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=self._config.timeout),
-                headers={"Authorization": f"Bearer {key}"} if key else {},
+                headers={
+                    "Content-Type": "application/json",
+                    **({"Authorization": f"Bearer {key}"} if key else {}),
+                    **self._config.extra_headers,
+                },
+                proxy=proxy_for(self._url),
             )
-        return self._session
-
-    def _read(self, reply: Any, n: int) -> Completions:
-        try:
-            texts = tuple(choice["message"]["content"] or "" for choice in reply["choices"])
-            spent = reply.get("usage") or {}
-            usage = Usage(
-                calls=1,
-                prompt_tokens=spent.get("prompt_tokens", 0),
-                completion_tokens=spent.get("completion_tokens", 0),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{self.name}: malformed reply: {str(reply)[:200]}") from error
-        if len(texts) != n:
-            raise ModelError(f"{self.name}: asked for {n} choices, got {len(texts)}")
-        return Completions(texts=texts, usage=usage)
+        assert self._limiter is not None
+        return self._session, self._limiter
 
 
-def _seconds(response: aiohttp.ClientResponse) -> float | None:
-    """``Retry-After`` in seconds, when the server gave it as a number."""
-    try:
-        return min(float(response.headers.get("Retry-After", "")), 60.0)
-    except ValueError:
+def _wait(rule: RetryConfig, error: ModelError, failed: int, until: float) -> float | None:
+    """Seconds until the next try; None when there is to be none."""
+    if type(error).__name__ not in rule.on or failed + 1 >= rule.tries:
         return None
+    wait = min(rule.wait * 2.0**failed, rule.longest) * random.uniform(0.5, 1.0)
+    if error.retry_after is not None:
+        wait = error.retry_after * random.uniform(1.0, 1.1)
+    return wait if time.monotonic() + wait < until else None
+
+
+def _joined(replies: Sequence[Completions]) -> Completions:
+    return Completions(
+        texts=tuple(text for reply in replies for text in reply.texts),
+        usage=sum((reply.usage for reply in replies), Usage()),
+        finish=tuple(finish for reply in replies for finish in reply.finish),
+        logprobs=tuple(tokens for reply in replies for tokens in reply.logprobs),
+        retried=tuple(kind for reply in replies for kind in reply.retried),
+    )
+
+
+def _shared_limiter(url: str, config: OpenAIConfig, told: Callable[[CapChange], None]) -> Limiter:
+    """The endpoint's limiter; the smallest cap asked for holds."""
+    limiter, users = _limiters.get(url) or (Limiter(config.concurrency, config.adaptive, told), 0)
+    limiter.lower(config.concurrency)
+    _limiters[url] = (limiter, users + 1)
+    return limiter
+
+
+def _give_back(url: str) -> None:
+    limiter, users = _limiters.pop(url)
+    if users > 1:
+        _limiters[url] = (limiter, users - 1)

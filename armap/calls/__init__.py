@@ -1,0 +1,24 @@
+"""The ledger under every chat model: a journal of all calls, budgets, and who is calling."""
+
+from __future__ import annotations
+
+from armap.calls.budget import Account, Budget, BudgetConfig, Prices
+from armap.calls.journal import JOURNAL, Call, Journal, read_calls
+from armap.calls.recorded import Recorded
+from armap.calls.scope import Scope, current_scope, session_scope, task_scope
+
+__all__ = [
+    "JOURNAL",
+    "Account",
+    "Budget",
+    "BudgetConfig",
+    "Call",
+    "Journal",
+    "Prices",
+    "Recorded",
+    "Scope",
+    "current_scope",
+    "read_calls",
+    "session_scope",
+    "task_scope",
+]

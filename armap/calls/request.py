@@ -1,0 +1,62 @@
+"""What makes two requests the same."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from armap.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from armap.types import Message, Sampling
+
+__all__ = ["DIGEST", "Request"]
+
+DIGEST = 16
+"""Bytes of a digest."""
+
+
+class Request(NamedTuple):
+    """A request under its digest."""
+
+    key: bytes
+    """Of the model's name, the messages and the sampling, ``n`` and ``start`` left out."""
+    turns: tuple[bytes, ...]
+    """Digests of the messages."""
+
+    @classmethod
+    def of(cls, model: str, messages: Sequence[Message], sampling: Sampling) -> Request:
+        """Digest a request; image files count by their content, not by their name.
+
+        Raises:
+            ConfigError: an image cannot be read.
+        """
+        turns = tuple([_digest(message) for message in messages])
+        whole = f"{model}\0{_settings(sampling)}".encode() + b"".join(turns)
+        return cls(blake2b(whole, digest_size=DIGEST).digest(), turns)
+
+
+def _settings(s: Sampling) -> str:
+    """All of a sampling but ``n`` and ``start``; pinned by a test, since journals rely on it."""
+    schema = json.dumps(s.json_schema, sort_keys=True) if s.json_schema is not None else ""
+    return f"{s.temperature}|{s.top_p}|{s.max_tokens}|{s.stop}|{s.seed}|{s.logprobs}|{schema}"
+
+
+def _digest(message: Message) -> bytes:
+    text = blake2b(f"{message.role}\0{message.content}".encode(), digest_size=DIGEST)
+    for image in message.images:
+        text.update(b"\0" + _picture(image))
+    return text.digest()
+
+
+def _picture(image: str) -> bytes:
+    if image.startswith("data:"):
+        return image.encode()
+    try:
+        return blake2b(Path(image).read_bytes()).digest()
+    except OSError as error:
+        raise ConfigError(f"image {image!r} cannot be read: {error.strerror}") from error

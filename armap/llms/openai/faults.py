@@ -1,0 +1,151 @@
+"""What went wrong at an endpoint, as a typed error with a way to mend it.
+
+Three sorts. What may pass (a busy server, a broken connection) is tried again. What is wrong
+with one request (too long) fails that request. What is wrong with all of them (the key, the
+model's name, a field that the server does not know) is the configuration's fault and ends the
+run at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from armap.errors import (
+    ConfigError,
+    ConnectionFailed,
+    ContextTooLong,
+    MalformedReply,
+    ModelError,
+    RateLimited,
+    RequestRefused,
+    ServerFailed,
+    TimedOut,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["OVERLOADED", "broken", "refused", "seconds_to_wait"]
+
+OVERLOADED = (RateLimited, TimedOut)
+"""Failures that say that the endpoint has too much to do."""
+
+_PASSING = {408: TimedOut, 409: ServerFailed, 425: ServerFailed, 429: RateLimited}
+_CONTEXT = re.compile(
+    r"context.{0,3}(length|window|size)|maximum.{0,20}(context|tokens)|too many tokens"
+    r"|prompt is too long|exceeds? .{0,40}context|n_ctx|max_model_len",
+    re.IGNORECASE,
+)
+_FIELDS = {
+    "max_tokens": "set llm.max_tokens_field: max_completion_tokens",
+    "logprobs": "this model or server gives no log-probabilities; use another one for this",
+    "response_format": "it cannot hold replies to a JSON schema; use a server that can",
+    "json_schema": "it cannot hold replies to a JSON schema; use a server that can",
+    "image": "this model takes no images; use one that does",
+    "temperature": "set llm.omit: [temperature]",
+    "top_p": "set llm.omit: [top_p]",
+    "seed": "set llm.omit: [seed]",
+    "stop": "set llm.omit: [stop]",
+    "n": "set llm.max_n: 1",
+}
+"""What to do when the server refuses a field; the order decides where several are named."""
+
+
+def refused(
+    status: int, data: bytes, *, url: str, model: str, key: str
+) -> ModelError | ConfigError:
+    """The error for a reply other than 200.
+
+    Args:
+        status: HTTP status.
+        data: the body.
+        url: where the request went.
+        model: the model asked for.
+        key: the name of the variable with the key, and whether it is set, in words.
+    """
+    said = _said(data)
+    what = f"{url}: status {status}: {said['message']}"
+    if said["code"] == "insufficient_quota":
+        return ConfigError(f"{what}; the account has no credit left")
+    if status in _PASSING or status >= 500:
+        return _PASSING.get(status, ServerFailed)(what)
+    if status in (401, 403):
+        return ConfigError(f"{what}; the key is refused: {key}")
+    if status == 404:
+        return ConfigError(f"{what}; {_not_found(said['message'], model)}")
+    return _wrong_request(status, what, said)
+
+
+def _wrong_request(status: int, what: str, said: dict[str, str]) -> ModelError | ConfigError:
+    too_long = status == 413 or said["code"] == "context_length_exceeded"
+    if too_long or _CONTEXT.search(said["message"]):
+        return ContextTooLong(
+            f"{what}; lower policy.max_tokens or limits.max_steps, or use a model with more context"
+        )
+    for field, remedy in _FIELDS.items():
+        if said["param"] == field or re.search(rf"\b{field}\b", said["message"]):
+            return ConfigError(f"{what}; the server refuses {field!r}: {remedy}")
+    return RequestRefused(what)
+
+
+def _not_found(text: str, model: str) -> str:
+    if "model" in text.lower():
+        return f"there is no model {model!r}: is llm.model right?"
+    return "nothing answers there: llm.base_url usually ends in /v1"
+
+
+def _said(data: bytes) -> dict[str, str]:
+    """Message, code and param of an error body, in whichever of the usual shapes it comes."""
+    try:
+        reply: Any = from_json(data)
+    except ValueError:
+        reply = data.decode(errors="replace")
+    error = reply.get("error", reply) if isinstance(reply, dict) else reply
+    if not isinstance(error, dict):
+        error = {"message": error}
+    message = error.get("message") or error.get("detail") or error
+    return {
+        "message": " ".join(str(message).split())[:300],
+        "code": str(error.get("code") or error.get("type") or ""),
+        "param": str(error.get("param") or ""),
+    }
+
+
+def broken(error: Exception, *, url: str, timeout: float) -> ModelError:
+    """The error for an exchange that did not come to its end."""
+    import aiohttp
+
+    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, TimeoutError):
+        return TimedOut(f"{url}: no whole reply within {timeout:g} s (llm.timeout)")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return MalformedReply(f"{url}: the reply was cut off")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        hint = "is llm.base_url right and the server up?"
+        if error.os_error.errno == errno.EMFILE:
+            hint = "raise the limit on open files (ulimit -n) or lower llm.concurrency"
+        return ConnectionFailed(f"{url}: cannot connect: {error.strerror or reason}; {hint}")
+    return ConnectionFailed(f"{url}: the connection broke: {reason}")
+
+
+def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
+    """``Retry-After`` as seconds, whether it is a number or a date; None when it is neither.
+
+    >>> seconds_to_wait({"Retry-After": "2.5"})
+    2.5
+    """
+    value = headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except ValueError:
+        return None

@@ -1,0 +1,122 @@
+"""How many requests one endpoint gets at a time: a strict cap, fixed or adaptive."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from itertools import count
+from typing import TYPE_CHECKING
+
+from armap.types import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from armap.llms.openai.config import AdaptiveConfig
+
+__all__ = ["CapChange", "Limiter"]
+
+_SMOOTH = 0.1
+_LEAST_PAUSE = 0.05
+
+
+class CapChange(Record):
+    """One change of an adaptive cap."""
+
+    at: float
+    """Seconds since 1970."""
+    cap: int
+    why: str
+    """``grow``, ``slow``, or the kind of failure that cut it."""
+
+
+class Limiter:
+    """Slots for requests; the most urgent waiter goes first, equals in order of arrival.
+
+    Never more than ``cap`` slots are taken, and waiting costs no thread.
+
+    Args:
+        most: the cap; with ``adaptive`` the cap stays at or below it.
+        adaptive: how the cap follows the endpoint's answers.
+        told: called with every change of an adaptive cap.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        adaptive: AdaptiveConfig | None = None,
+        told: Callable[[CapChange], None] = lambda _: None,
+    ) -> None:
+        self.cap = min(adaptive.start, most) if adaptive else most
+        self.taken = 0
+        self._most = most
+        self._adaptive = adaptive
+        self._told = told
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._arrival = count()
+        self._doubling = True
+        self._answered = 0
+        self._latency = self._best = 0.0
+        self._cut_at = float("-inf")
+
+    def lower(self, most: int) -> None:
+        """Another user of the endpoint allows no more than ``most``."""
+        self._most = min(self._most, most)
+        self.cap = min(self.cap, self._most)
+
+    async def acquire(self, urgency: int = 0) -> None:
+        """Wait for a slot; give it back with :meth:`release`."""
+        if self.taken < self.cap and not self._waiting:
+            self.taken += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (-urgency, next(self._arrival), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release()
+            raise
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self.taken -= 1
+        self._admit()
+
+    def succeeded(self, seconds: float) -> None:
+        """A request was answered after so many seconds."""
+        if self._adaptive is None:
+            return
+        first = self._latency == 0.0
+        self._latency += (seconds - self._latency) * (1.0 if first else _SMOOTH)
+        self._best = self._latency if first else min(self._best, self._latency)
+        if self._latency > self._adaptive.slow * self._best:
+            self.failed("slow")
+            return
+        self._answered += 1
+        if self._waiting and self._answered >= (1 if self._doubling else self.cap):
+            self._set(self.cap + 1, "grow")
+
+    def failed(self, why: str) -> None:
+        """The endpoint asks for less."""
+        now = time.monotonic()
+        if self._adaptive is None or now - self._cut_at < max(self._latency, _LEAST_PAUSE):
+            return
+        self._cut_at, self._doubling = now, False
+        self._set(max(self._adaptive.least, int(self.cap * self._adaptive.decrease)), why)
+
+    def _set(self, cap: int, why: str) -> None:
+        self._answered = 0
+        cap = min(cap, self._most)
+        if cap != self.cap:
+            self.cap = cap
+            self._told(CapChange(at=round(time.time(), 3), cap=cap, why=why))
+            self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self.taken < self.cap:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                self.taken += 1
+                turn.set_result(None)
