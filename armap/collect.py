@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from armap.batching import for_each
-from armap.errors import ModelError
+from armap.calls import task_scope
+from armap.errors import BoundaryError, BudgetSpent, ModelError, RunBudgetSpent
 from armap.seeding import derive
-from armap.types import StopReason, Trajectory
+from armap.types import Failure, Observation, StopReason, Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from armap.rollout import Runner
+    from armap.rollout import Opening, Runner
     from armap.storage import JsonLines
     from armap.types import Task
 
-__all__ = ["Effort", "Health", "collect", "episode_seed"]
+__all__ = ["Effort", "Health", "collect", "episode_seed", "opening_seed"]
 
 _HOPELESS = 8
 """So many failures before the first success end the run: the endpoint is down."""
@@ -47,6 +49,11 @@ class Health:
 def episode_seed(seed: int, task: Task, sample: int) -> int:
     """The seed of one sample of one task, in any order of work."""
     return derive(seed, task.env, task.split, task.name, sample)
+
+
+def opening_seed(seed: int, task: Task) -> int:
+    """The seed of a task's first actions, which all its samples draw together."""
+    return derive(seed, task.env, task.split, task.name, "openings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +94,65 @@ async def collect(
     """
     have = {(episode.task.name, episode.seed) for episode in done}
     health = Health(succeeded=len(have))
-    work = [
-        (task, episode_seed(effort.seed, task, sample))
+    openings = _Openings(runner, effort)
+    broke = False
+    work = (
+        (task, sample)
         for sample in range(effort.samples)
         for task in tasks
-    ]
+        if (task.name, episode_seed(effort.seed, task, sample)) not in have
+    )
 
     async def one(item: tuple[Task, int]) -> None:
-        task, own_seed = item
-        episode = await runner.run(task, seed=own_seed)
-        (failed if episode.stop is StopReason.FAILED else done).append(episode)
+        nonlocal broke
+        task, sample = item
+        if broke:
+            return
+        with task_scope(task):
+            episode = await _episode(runner, openings, task, sample)
+        (done if episode.whole else failed).append(episode)
         progress(episode)
-        health.record(episode.failure.message if episode.failure else None)
+        if episode.stop is StopReason.BUDGET:
+            broke = episode.failure is not None and episode.failure.kind == _RUN_SPENT
+        else:
+            health.record(episode.failure.message if episode.failure else None)
 
-    missing = [item for item in work if (item[0].name, item[1]) not in have]
-    await for_each(missing, one, concurrency=effort.concurrency)
+    await for_each(work, one, concurrency=effort.concurrency)
+
+
+_RUN_SPENT = RunBudgetSpent.__name__
+
+
+async def _episode(runner: Runner, openings: _Openings, task: Task, sample: int) -> Trajectory:
+    """One episode; when the task does not even begin, that is what is recorded of it."""
+    seed = episode_seed(openings.effort.seed, task, sample)
+    try:
+        opening = await openings.get(task, sample)
+    except BoundaryError as error:
+        spent = isinstance(error, BudgetSpent)
+        return Trajectory(
+            task=task,
+            steps=(),
+            final=Observation(text=""),
+            stop=StopReason.BUDGET if spent else StopReason.FAILED,
+            failure=Failure.of(error),
+            policy=runner.policy.name,
+            seed=seed,
+        )
+    return await runner.run(task, seed=seed, opening=opening)
+
+
+@dataclass(slots=True)
+class _Openings:
+    """The first actions of all samples of a task, drawn when the first of them is wanted."""
+
+    runner: Runner
+    effort: Effort
+    _drawn: dict[str, asyncio.Task[list[Opening]]] = field(default_factory=dict)
+
+    async def get(self, task: Task, sample: int) -> Opening:
+        if task.name not in self._drawn:
+            seed = opening_seed(self.effort.seed, task)
+            drawing = self.runner.openings(task, n=self.effort.samples, seed=seed)
+            self._drawn[task.name] = asyncio.create_task(drawing)
+        return (await asyncio.shield(self._drawn[task.name]))[sample]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from armap.calls import BudgetConfig
 from armap.embedded.train import PolicyTrainConfig
 from armap.envs import EnvConfig, TaskSelection
 from armap.envs.game24.env import Game24Config
@@ -22,6 +23,7 @@ from armap.planners import PlannerConfig
 from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
+from armap.storage import read_manifest
 from armap.synthesize import HindsightConfig
 from armap.types import Limits, Record
 
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "FREE",
     "CollectRun",
     "PlanRun",
     "PolicyTrainRun",
     "RewardTrainRun",
     "SynthesizeRun",
     "TrainRun",
+    "load_manifest_run",
     "load_run",
 ]
 
@@ -56,6 +60,8 @@ class CollectRun(Record):
     """Episodes per task."""
     concurrency: int = Field(default=256, gt=0)
     """Episodes in flight."""
+    budget: BudgetConfig = BudgetConfig()
+    """What the run's calls may cost."""
 
 
 class SynthesizeRun(Record):
@@ -105,12 +111,34 @@ class PlanRun(Record):
     planner: PlannerConfig
     concurrency: int = Field(default=100, gt=0)
     """Tasks in flight."""
+    budget: BudgetConfig = BudgetConfig()
+    """What the run's calls may cost."""
     evaluate: bool = True
     """Grade every candidate afterwards; planning never sees the grades."""
 
 
 TrainRun = RewardTrainRun | PolicyTrainRun
 Run = CollectRun | SynthesizeRun | RewardTrainRun | PolicyTrainRun | PlanRun
+
+FREE = frozenset(
+    {
+        "out",
+        "budget",
+        "concurrency",
+        "llm.adaptive",
+        "llm.api_key_env",
+        "llm.base_url",
+        "llm.concurrency",
+        "llm.extra_headers",
+        "llm.max_batch",
+        "llm.max_n",
+        "llm.prefix_mb",
+        "llm.retry",
+        "llm.timeout",
+    }
+)
+"""Settings that may change when a run is continued: they say how fast and how far it goes, not
+what comes out."""
 
 _KINDS: dict[str, Any] = {
     "collect": CollectRun,
@@ -134,7 +162,24 @@ def load_run(
         ConfigError: the file is missing, is no YAML mapping, has an unknown key or an
             impossible value, or belongs to another command; one line, with a way to mend it.
     """
-    content = _read(path)
+    return _validated(path, stage, _read(path), settings=settings, out=out)
+
+
+def load_manifest_run(
+    folder: Path, stage: str, *, settings: Sequence[str] = (), out: str | None = None
+) -> Run:
+    """The configuration that the run in ``folder`` was made with, changed as by :func:`load_run`.
+
+    Raises:
+        ConfigError: the folder holds no run, or one of another stage.
+    """
+    content = dict(read_manifest(folder).config)
+    return _validated(folder, stage, content, settings=settings, out=out)
+
+
+def _validated(
+    path: Path, stage: str, content: dict[str, Any], *, settings: Sequence[str], out: str | None
+) -> Run:
     for setting in settings:
         _apply(content, setting)
     if out is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from armap.oracle import GradedEnvironment
-    from armap.types import Plan, Trajectory
+    from armap.types import Plan, Trajectory, Usage
 
 __all__ = ["CurvePoint", "Graded", "Row", "Summary", "curve", "grade", "oracle_row", "row"]
 
@@ -56,6 +56,8 @@ class Row(Record):
     """In total over all tasks."""
     tokens: int
     """Prompt and completion tokens in total."""
+    dollars: float = 0.0
+    """By the configuration's prices, in total; 0 where it names none."""
     seconds: float
     """Wall time of the whole row."""
 
@@ -87,9 +89,16 @@ def _outcome(make_env: Callable[[], GradedEnvironment], trajectory: Trajectory) 
         env.close()
 
 
-def row(plans: Sequence[Plan], graded: Sequence[Graded], *, n: int, seconds: float) -> Row:
-    """Sum up one planning run; a ``sampling`` run is the mean over its samples."""
-    name = plans[0].planner
+def row(graded: Sequence[Graded], spent: Sequence[Usage], *, n: int, seconds: float) -> Row:
+    """Sum up one planning run; a ``sampling`` run is the mean over its samples.
+
+    Args:
+        graded: one per task.
+        spent: what planning each task cost.
+        n: the budget, for the table.
+        seconds: wall time of the whole run.
+    """
+    name = graded[0].planner
     if name == "sampling":
         per_task = [fmean(item.successes) for item in graded]
         success, interval = fmean(per_task), mean_interval(per_task)
@@ -99,11 +108,12 @@ def row(plans: Sequence[Plan], graded: Sequence[Graded], *, n: int, seconds: flo
     return Row(
         planner=name,
         n=n,
-        tasks=len(plans),
+        tasks=len(graded),
         success=success,
         ci=interval,
-        llm_calls=sum(plan.usage.calls for plan in plans),
-        tokens=sum(plan.usage.tokens for plan in plans),
+        llm_calls=sum(usage.calls for usage in spent),
+        tokens=sum(usage.tokens for usage in spent),
+        dollars=sum(usage.dollars for usage in spent),
         seconds=round(seconds, 3),
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from armap.errors import BoundaryError, EnvError, ModelError, boundary
+from armap.calls import session_scope
+from armap.errors import BoundaryError, BudgetSpent, EnvError, ModelError, boundary
 from armap.seeding import derive
 from armap.types import (
     Failure,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from armap.protocols import Environment, Policy
     from armap.types import Action, Task
 
-__all__ = ["Runner", "replay"]
+__all__ = ["Opening", "Runner", "replay"]
 
 T = TypeVar("T")
 
@@ -50,6 +51,17 @@ def replay(env: Environment, task: Task, steps: Sequence[Step]) -> Observation:
     return observation
 
 
+class Opening(NamedTuple):
+    """A first action that was drawn together with others."""
+
+    observation: Observation
+    """What was seen when it was drawn."""
+    action: Action | None
+    """None when the reply held none."""
+    usage: Usage
+    """The request's cost with the first of those that it drew, nothing with the others."""
+
+
 @dataclass(slots=True)
 class Runner:
     """Runs episodes of one policy, as many at a time as callers ask for.
@@ -66,22 +78,54 @@ class Runner:
     _threads: ThreadPoolExecutor | None = field(default=None, init=False, repr=False)
 
     async def run(
-        self, task: Task, *, seed: int, prefix: Sequence[Step] = (), notes: tuple[str, ...] = ()
+        self,
+        task: Task,
+        *,
+        seed: int,
+        prefix: Sequence[Step] = (),
+        notes: tuple[str, ...] = (),
+        opening: Opening | None = None,
     ) -> Trajectory:
-        """Record one episode, however it ends; ``prefix`` is replayed, not sampled.
+        """Record one episode, however it ends.
 
         The seed of a turn depends on ``seed`` and the turn's number only.
+
+        Args:
+            task: what to do.
+            seed: of the policy.
+            prefix: steps that are replayed, not sampled.
+            notes: advice from earlier attempts.
+            opening: the first action, when :meth:`openings` has drawn it.
         """
         env = self.make_env()
         episode = _Episode(task=task, steps=list(prefix), notes=notes)
         try:
-            await self._play(env, episode, seed)
+            with session_scope(task, seed):
+                await self._play(env, episode, seed, opening)
         except BoundaryError as error:
-            episode.stop = StopReason.FAILED
-            episode.failure = Failure(kind=type(error).__name__, message=str(error))
+            spent = isinstance(error, BudgetSpent)
+            episode.stop = StopReason.BUDGET if spent else StopReason.FAILED
+            episode.failure = Failure.of(error)
         finally:
             env.close()
         return episode.record(policy=self.policy.name, seed=seed)
+
+    async def openings(self, task: Task, *, n: int, seed: int) -> list[Opening]:
+        """Draw the first actions of ``n`` episodes, which share a prompt, in one request.
+
+        Opening ``i`` is the same whatever ``n`` is.
+
+        Raises:
+            EnvError, ModelError: none could be drawn.
+        """
+        with session_scope(task, seed):
+            seen = await self.look(task, ())
+            proposal = await self.propose(Situation(task=task, observation=seen), k=n, seed=seed)
+        costs = [proposal.usage] + [Usage()] * (n - 1)
+        return [
+            Opening(seen, action, cost)
+            for action, cost in zip(proposal.actions, costs, strict=True)
+        ]
 
     async def look(self, task: Task, steps: Sequence[Step]) -> Observation:
         """Return what is seen after ``steps``, by a verified replay.
@@ -104,16 +148,20 @@ class Runner:
         with boundary(ModelError, f"asking {self.policy.name}"):
             return await self.policy.propose(situation, k=k, seed=seed)
 
-    async def _play(self, env: Environment, episode: _Episode, seed: int) -> None:
+    async def _play(
+        self, env: Environment, episode: _Episode, seed: int, opening: Opening | None
+    ) -> None:
         task = episode.task
         prefix = tuple(episode.steps)
         episode.final = await self._wait(env, lambda: replay(env, task, prefix))
         while (stop := self._stop(episode)) is None:
-            proposal = await self.propose(
-                episode.situation(), k=1, seed=derive(seed, len(episode.steps))
-            )
-            episode.usage += proposal.usage
-            (action,) = proposal.actions
+            if opening is not None and not episode.steps:
+                action = _opened(episode, opening)
+            else:
+                own = derive(seed, len(episode.steps))
+                proposal = await self.propose(episode.situation(), k=1, seed=own)
+                episode.usage += proposal.usage
+                (action,) = proposal.actions
             if action is None:
                 stop = StopReason.UNPARSABLE
                 break
@@ -136,6 +184,16 @@ class Runner:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(thread_name_prefix="armap-env")
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _opened(episode: _Episode, opening: Opening) -> Action | None:
+    if episode.final != opening.observation:
+        raise EnvError(
+            f"{episode.task.env}/{episode.task.name} begins with {episode.final.text[:80]!r} now "
+            f"and began with {opening.observation.text[:80]!r} before"
+        )
+    episode.usage += opening.usage
+    return opening.action
 
 
 def _stepping(env: Environment, action: Action) -> Callable[[], Observation]:

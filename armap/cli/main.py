@@ -97,6 +97,7 @@ def _show(result: object) -> None:
     from armap.cli.tables import result_table
     from armap.rewards.card import RewardCard
     from armap.run import Summary
+    from armap.storage import JsonLines
 
     if isinstance(result, Summary):
         console.print(result_table(result.rows))
@@ -105,8 +106,8 @@ def _show(result: object) -> None:
             f"  {result.train_pairs} pairs, held-out accuracy {result.held_out_accuracy:.1%} "
             f"on {result.held_out_pairs} pairs of other tasks"
         )
-    elif isinstance(result, list):
-        console.print(f"  {len(result)} records")
+    elif isinstance(result, JsonLines | list):
+        console.print(f"  {sum(1 for _ in result)} records")
 
 
 @app.command()

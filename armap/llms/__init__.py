@@ -7,34 +7,47 @@ from typing import TYPE_CHECKING, Annotated, cast
 from pydantic import Field
 
 from armap.llms.local import LocalConfig
-from armap.llms.openai import OpenAIConfig
-from armap.llms.scripted import ScriptedConfig
+from armap.llms.openai import CapChange, OpenAIConfig, OpenAIModel
+from armap.llms.scripted import Scripted, ScriptedConfig
 from armap.plugins import ImportConfig, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from armap.protocols import ChatModel
 
-__all__ = ["LLMConfig", "make_llm"]
+__all__ = ["AnyLLMConfig", "LLMConfig", "make_llm", "name_of"]
 
-LLMConfig = Annotated[
-    LocalConfig | OpenAIConfig | ScriptedConfig | ImportConfig, Field(discriminator="kind")
-]
+AnyLLMConfig = LocalConfig | OpenAIConfig | ScriptedConfig | ImportConfig
+LLMConfig = Annotated[AnyLLMConfig, Field(discriminator="kind")]
 
 
-def make_llm(config: LocalConfig | OpenAIConfig | ScriptedConfig | ImportConfig) -> ChatModel:
-    """Build the chat model that ``config`` describes."""
+def make_llm(
+    config: AnyLLMConfig, *, told: Callable[[CapChange], None] = lambda _: None
+) -> ChatModel:
+    """Build the chat model that ``config`` describes.
+
+    Args:
+        config: which, and how.
+        told: called with every change of an adaptive cap.
+    """
     match config:
         case LocalConfig():
             from armap.llms.local import LocalModel
 
             return LocalModel(config)
         case OpenAIConfig():
-            from armap.llms.openai import OpenAIModel
-
-            return OpenAIModel(config)
+            return OpenAIModel(config, told=told)
         case ScriptedConfig():
-            from armap.llms.scripted import Scripted
-
             return Scripted(config)
         case ImportConfig():
             return cast("ChatModel", load(config.target)(**config.options))
+
+
+def name_of(config: AnyLLMConfig) -> str:
+    """The name under which the model's calls are recorded, without loading weights."""
+    match config:
+        case LocalConfig():
+            return f"local/{config.model}"
+        case OpenAIConfig() | ScriptedConfig() | ImportConfig():
+            return make_llm(config).name

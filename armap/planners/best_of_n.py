@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from armap.errors import ConfigError
-from armap.planners.context import Context, argmax, spent
-from armap.planners.sampling import draw
+from armap.planners.context import Context, argmax, give_up, spent
+from armap.planners.sampling import Drawn, draw
 from armap.storage import read_records
 from armap.types import Plan, Record, Trajectory
 
@@ -57,23 +57,28 @@ class BestOfN:
         Raises:
             ConfigError: candidates are to be read and there are none for ``task``.
         """
-        episodes = await self._candidates(task, seed)
-        candidates = await self.context.scored(episodes)
+        drawn = await self._drawn(task, seed)
+        candidates = await self.context.scored(drawn.episodes)
+        chosen = argmax(candidates)
+        if chosen is None:
+            give_up(drawn.failures)
         return Plan(
             task=task,
             planner=self.name,
             candidates=tuple(candidates),
-            chosen=argmax(candidates),
-            usage=spent(episodes),
+            chosen=chosen,
+            usage=drawn.usage,
+            failures=drawn.failures,
+            remark=drawn.remark,
         )
 
-    async def _candidates(self, task: Task, seed: int) -> list[Trajectory]:
+    async def _drawn(self, task: Task, seed: int) -> Drawn:
         if self.config.candidates is None:
             return await draw(self.context, task, self.config.n, seed)
         found = self._stored.get(task.name, [])[: self.config.n]
         if not found:
             raise ConfigError(f"{self.config.candidates}: no candidates for task {task.name!r}")
-        return found
+        return Drawn(found, spent(found))
 
 
 def stored_candidates(folder: Path) -> dict[str, list[Trajectory]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from armap.errors import ConfigError, EnvError, ModelError
-from armap.types import Candidate, StopReason, Usage
+from armap.calls import Budget
+from armap.errors import ConfigError, ModelError, TaskBudgetSpent
+from armap.types import Candidate, Failure, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,18 +16,21 @@ if TYPE_CHECKING:
     from armap.rollout import Runner
     from armap.types import Trajectory
 
-__all__ = ["Context", "argmax", "spent"]
+__all__ = ["Context", "argmax", "failures_of", "give_up", "spent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The interaction loop and the reward model; shared by all tasks of a run."""
+    """The interaction loop, the reward model and the budget; shared by all tasks of a run."""
 
     runner: Runner
     reward: RewardModel | None = None
+    budget: Budget = field(default_factory=Budget)
+    """What one task may cost. Calls beyond it raise ``TaskBudgetSpent``; a planner that looks at
+    it beforehand can do better than to be cut off."""
 
     async def scored(self, trajectories: Sequence[Trajectory]) -> list[Candidate]:
-        """Score trajectories, each once: ``[K] -> [K]``. Failed episodes stay unscored.
+        """Score trajectories, each once: ``[K] -> [K]``. Those cut short stay unscored.
 
         Raises:
             ConfigError: the run has no reward model.
@@ -34,37 +38,39 @@ class Context:
         """
         if self.reward is None:
             raise ConfigError("this planner needs a reward model; add `reward:` to the config")
-        whole = [t for t in trajectories if t.stop is not StopReason.FAILED]
-        scores = iter(await self.reward.score(whole))
+        scores = iter(await self.reward.score([t for t in trajectories if t.whole]))
         return [
-            Candidate(trajectory=t, score=None if t.stop is StopReason.FAILED else next(scores))
-            for t in trajectories
+            Candidate(trajectory=t, score=next(scores) if t.whole else None) for t in trajectories
         ]
 
 
-def argmax(candidates: Sequence[Candidate]) -> int:
-    """Index of the first candidate with the highest raw score.
-
-    Raises:
-        ModelError, EnvError: no candidate has a score, because every episode failed; the kind
-            and the message are those of the first failure.
-    """
+def argmax(candidates: Sequence[Candidate]) -> int | None:
+    """Index of the first candidate with the highest raw score; None when none has a score."""
     scored = [
         (candidate.score.raw, -index)
         for index, candidate in enumerate(candidates)
         if candidate.score is not None
     ]
-    if not scored:
-        raise failure_of(candidate.trajectory for candidate in candidates)
-    return -max(scored)[1]
+    return -max(scored)[1] if scored else None
 
 
-def failure_of(trajectories: Iterable[Trajectory]) -> ModelError | EnvError:
-    """The error that stands for a task none of whose episodes could be run."""
-    failed = next((t.failure for t in trajectories if t.failure is not None), None)
-    if failed is None:
-        return ModelError("no episode could be run")
-    return (EnvError if failed.kind == "EnvError" else ModelError)(failed.message)
+def give_up(failures: Sequence[Failure]) -> None:
+    """Say why there is no answer. The task's own budget is a reason to return without one.
+
+    Raises:
+        BoundaryError: something failed, or the whole run's budget is spent, so that planning
+            the task another time may do better: the first such failure.
+    """
+    for failure in failures:
+        if failure.kind != TaskBudgetSpent.__name__:
+            raise failure.error()
+    if not failures:
+        raise ModelError("no episode could be run")
+
+
+def failures_of(trajectories: Iterable[Trajectory]) -> tuple[Failure, ...]:
+    """What ended episodes before their end."""
+    return tuple(t.failure for t in trajectories if t.failure is not None)
 
 
 def spent(trajectories: Iterable[Trajectory]) -> Usage:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from armap.errors import EnvError, ModelError
-from armap.planners.context import Context, argmax
+from armap.calls import session_scope
+from armap.errors import BudgetSpent, EnvError, ModelError
+from armap.planners.context import Context, argmax, give_up
 from armap.planners.tree import (
     Node,
     Selection,
@@ -28,7 +29,17 @@ from armap.planners.tree import (
     select,
 )
 from armap.seeding import derive
-from armap.types import Candidate, Plan, Record, Situation, Step, StopReason, TreeNode, Usage
+from armap.types import (
+    Candidate,
+    Failure,
+    Plan,
+    Record,
+    Situation,
+    Step,
+    StopReason,
+    TreeNode,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from armap.types import Action, Observation, Task, Trajectory
@@ -62,14 +73,19 @@ class MCTS:
     async def plan(self, task: Task, *, seed: int) -> Plan:
         """Search until the budget is spent or nothing new is found."""
         search = _Search(self.config, self.context, task, derive(seed, task.split, task.name))
-        await search.run()
+        with session_scope(task, seed):
+            await search.run()
+        chosen = argmax(search.candidates)
+        if chosen is None:
+            give_up(search.failures)
         return Plan(
             task=task,
             planner=self.name,
             candidates=tuple(search.candidates),
-            chosen=argmax(search.candidates),
+            chosen=chosen,
             usage=search.usage,
             tree=search.evidence(),
+            failures=tuple(search.failures),
             remark=search.remark,
         )
 
@@ -92,7 +108,7 @@ class _Search:
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     usage: Usage = Usage()
     ending: str = ""
-    failures: list[str] = field(default_factory=list[str])
+    failures: list[Failure] = field(default_factory=list[Failure])
     _places: dict[Node, _Place] = field(default_factory=dict[Node, _Place])
     _actions: dict[Node, Action] = field(default_factory=dict["Node", "Action"])
     _known: dict[tuple[str, ...], float] = field(default_factory=dict[tuple[str, ...], float])
@@ -101,10 +117,18 @@ class _Search:
     def remark(self) -> str:
         """How the search ended, if not by its budget, and what failed on the way."""
         count = len(self.failures)
-        failed = f"{count} branches failed, the first: {self.failures[0]}" if count else ""
+        failed = f"{count} branches failed, the first: {self.failures[0].message}" if count else ""
         return "; ".join(text for text in (self.ending, failed) if text)
 
     async def run(self) -> None:
+        """Search until the budget of trajectories is used, or that of calls, or nothing is new."""
+        try:
+            await self._search()
+        except BudgetSpent as error:
+            self.failures.append(Failure.of(error))
+            self.ending = f"budget spent after {len(self.candidates)} trajectories"
+
+    async def _search(self) -> None:
         observation = await self.context.runner.look(self.task, ())
         self._places[self.root] = _Place((), observation)
         barren = simulation = 0
@@ -123,11 +147,13 @@ class _Search:
         """Simulate; a failure below the root ends its branch and is remembered, nothing else."""
         try:
             return await self._simulate(leaf, seed)
+        except BudgetSpent:
+            raise
         except (EnvError, ModelError) as error:
             if leaf.parent is None:
                 raise
             close(leaf)
-            self.failures.append(str(error))
+            self.failures.append(Failure.of(error))
             return False
 
     async def _simulate(self, leaf: Node, seed: int) -> bool:
@@ -142,8 +168,11 @@ class _Search:
         runner = self.context.runner
         episode = await runner.run(self.task, seed=seed, prefix=place.steps)
         self.usage += episode.usage
-        if episode.stop is StopReason.FAILED:
+        if episode.failure is not None:
             self.candidates.append(Candidate(trajectory=episode))
+            if episode.stop is StopReason.BUDGET:
+                raise episode.failure.error()
+            self.failures.append(episode.failure)
             return True
         new = episode.actions not in self._known
         backup(leaf, await self._value(episode))

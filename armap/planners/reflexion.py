@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from armap.collect import episode_seed
-from armap.planners.context import Context, argmax, spent
+from armap.planners.context import Context, argmax, failures_of, give_up, spent
 from armap.prompts import failed_attempt
 from armap.types import Candidate, Plan, Record, StopReason
 
@@ -62,15 +62,20 @@ class Reflexion:
             candidates += await self.context.scored([episode])
             score = candidates[-1].score
             content = score is not None and score.calibrated > self.config.threshold
-            if content:
+            if content or episode.stop is StopReason.BUDGET:
                 break
+        failures = failures_of(candidate.trajectory for candidate in candidates)
+        chosen = self._answer(candidates, content=content)
+        if chosen is None:
+            give_up(failures)
         return Plan(
             task=task,
             planner=self.name,
             candidates=tuple(candidates),
-            chosen=self._answer(candidates, content=content),
+            chosen=chosen,
             usage=spent(candidate.trajectory for candidate in candidates),
-            remark=f"{'content' if content else 'gave up'} after {len(candidates)} trials",
+            failures=failures,
+            remark=_remark(candidates, content=content),
         )
 
     def _notes(self, candidates: Sequence[Candidate]) -> tuple[str, ...]:
@@ -78,13 +83,19 @@ class Reflexion:
         distinct = list(dict.fromkeys(note for note in failed if note))
         return tuple(distinct[-self.config.notes :]) if self.config.notes else ()
 
-    def _answer(self, candidates: Sequence[Candidate], *, content: bool) -> int:
-        scored = [i for i, c in enumerate(candidates) if c.trajectory.stop is not StopReason.FAILED]
+    def _answer(self, candidates: Sequence[Candidate], *, content: bool) -> int | None:
+        scored = [i for i, c in enumerate(candidates) if c.trajectory.whole]
         if content or (self.config.fallback == "last" and scored):
             return scored[-1]
         if self.config.fallback == "first" and scored:
             return scored[0]
         return argmax(candidates)
+
+
+def _remark(candidates: Sequence[Candidate], *, content: bool) -> str:
+    cut = candidates[-1].trajectory.stop is StopReason.BUDGET
+    how = "content" if content else "budget spent" if cut else "gave up"
+    return f"{how} after {len(candidates)} trials"
 
 
 def _reflection(trajectory: Trajectory) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field
 
-from armap.collect import episode_seed
-from armap.planners.context import Context, failure_of, spent
-from armap.types import Candidate, Plan, Record, StopReason
+from armap.collect import episode_seed, opening_seed
+from armap.errors import TaskBudgetSpent
+from armap.planners.context import Context, failures_of, give_up, spent
+from armap.types import Candidate, Failure, Plan, Record, Usage
 
 if TYPE_CHECKING:
+    from armap.calls import Budget
     from armap.types import Task, Trajectory
 
 __all__ = ["Greedy", "GreedyConfig", "Sampling", "SamplingConfig", "draw"]
@@ -31,10 +33,60 @@ class SamplingConfig(Record):
     n: int = Field(default=10, gt=0)
 
 
-async def draw(context: Context, task: Task, n: int, seed: int) -> list[Trajectory]:
-    """Run ``n`` independent episodes; sample ``i`` is the same whatever ``n`` is."""
-    seeds = [episode_seed(seed, task, sample) for sample in range(n)]
-    return list(await asyncio.gather(*(context.runner.run(task, seed=own) for own in seeds)))
+class Drawn(NamedTuple):
+    """Independent episodes of one task."""
+
+    episodes: list[Trajectory]
+    usage: Usage
+    failures: tuple[Failure, ...] = ()
+    """What failed on the way, the budget included."""
+    remark: str = ""
+    """How the budget cut the drawing short, if it did."""
+
+
+async def draw(context: Context, task: Task, n: int, seed: int) -> Drawn:
+    """Run ``n`` independent episodes; sample ``i`` is the same whatever ``n`` is.
+
+    Their first actions come from one request. Under a budget the first episode shows what one
+    costs; then as many run side by side as still fit, so that calls go into whole episodes.
+
+    Raises:
+        EnvError, ModelError: the task does not even begin.
+    """
+    runner = context.runner
+    openings = await runner.openings(task, n=n, seed=opening_seed(seed, task))
+    episodes: list[Trajectory] = []
+    while len(episodes) < n and (wave := _room(context.budget, episodes, n)) > 0:
+        numbers = range(len(episodes), min(n, len(episodes) + wave))
+        episodes += await asyncio.gather(
+            *(
+                runner.run(task, seed=episode_seed(seed, task, i), opening=openings[i])
+                for i in numbers
+            )
+        )
+    failures = failures_of(episodes)
+    if len(episodes) == n:
+        return Drawn(episodes, spent(episodes), failures)
+    remark = f"the budget leaves room for {len(episodes)} of {n} episodes"
+    short = Failure(kind=TaskBudgetSpent.__name__, message=remark)
+    return Drawn(episodes, spent(episodes), (*failures, short), remark)
+
+
+def _room(budget: Budget, episodes: list[Trajectory], n: int) -> int:
+    """How many more episodes to begin: all, unless there is a budget."""
+    if not budget.limited:
+        return n
+    if not episodes:
+        return 1
+    costs = [episode.usage for episode in episodes]
+    dearest = Usage(
+        calls=max(cost.calls for cost in costs),
+        prompt_tokens=max(cost.prompt_tokens for cost in costs),
+        completion_tokens=max(cost.completion_tokens for cost in costs),
+        dollars=max(cost.dollars for cost in costs),
+    )
+    room = budget.room(spent(episodes), dearest)
+    return n if room is None else room
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +99,7 @@ class Sampling:
 
     async def plan(self, task: Task, *, seed: int) -> Plan:
         """Draw and keep everything."""
-        episodes = await draw(self.context, task, self.config.n, seed)
-        return unselected(self.name, task, episodes)
+        return unselected(self.name, task, await draw(self.context, task, self.config.n, seed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +115,21 @@ class Greedy:
         return unselected(self.name, task, await draw(self.context, task, 1, seed))
 
 
-def unselected(name: str, task: Task, episodes: list[Trajectory]) -> Plan:
-    """A plan without scores.
+def unselected(name: str, task: Task, drawn: Drawn) -> Plan:
+    """A plan without scores; its answer is the first whole episode.
 
     Raises:
-        ModelError, EnvError: every episode failed.
+        BoundaryError: there is none.
     """
-    whole = [i for i, episode in enumerate(episodes) if episode.stop is not StopReason.FAILED]
+    whole = [index for index, episode in enumerate(drawn.episodes) if episode.whole]
     if not whole:
-        raise failure_of(episodes)
+        give_up(drawn.failures)
     return Plan(
         task=task,
         planner=name,
-        candidates=tuple(Candidate(trajectory=episode) for episode in episodes),
-        chosen=whole[0],
-        usage=spent(episodes),
+        candidates=tuple(Candidate(trajectory=episode) for episode in drawn.episodes),
+        chosen=whole[0] if whole else None,
+        usage=drawn.usage,
+        failures=drawn.failures,
+        remark=drawn.remark,
     )

@@ -61,14 +61,16 @@ def render(situation: Situation, *, system: str = "") -> list[Message]:
             trained on the bare dialogue needs none).
     """
     messages = [Message(role="system", content=template(system))] if system else []
-    seen = [step.observation.text for step in situation.steps] + [situation.observation.text]
-    seen[0] = first_message(situation.task.instruction, seen[0], situation.notes)
-    for text, step in zip(seen, situation.steps, strict=False):
-        messages.append(Message(role="user", content=text))
-        messages.append(
-            Message(role="assistant", content=_act(step.action.thought, step.action.text))
-        )
-    messages.append(Message(role="user", content=seen[-1]))
+    seen = [step.observation for step in situation.steps] + [situation.observation]
+    texts = [observation.text for observation in seen]
+    texts[0] = first_message(situation.task.instruction, texts[0], situation.notes)
+    for index, observation in enumerate(seen):
+        content = texts[index]
+        messages.append(Message(role="user", content=content, images=observation.images))
+        if index < len(situation.steps):
+            action = situation.steps[index].action
+            content = _act(action.thought, action.text)
+            messages.append(Message(role="assistant", content=content))
     return messages
 
 

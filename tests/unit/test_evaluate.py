@@ -70,7 +70,8 @@ def test_rows() -> None:
         plan(RIGHT, WRONG, scores=(0.0, 1.0), chosen=1),
     ]
     results = [graded(one) for one in plans]
-    selected = row(plans, results, n=2, seconds=1.0)
+    spent = [one.usage for one in plans]
+    selected = row(results, spent, n=2, seconds=1.0)
     assert (selected.success, selected.tasks, selected.llm_calls, selected.tokens) == (
         0.5,
         2,
@@ -78,9 +79,9 @@ def test_rows() -> None:
         12,
     )
     assert oracle_row(results, selected).success == 1.0
-    sampled = [one.model_copy(update={"planner": "sampling"}) for one in plans]
-    assert row(sampled, results, n=2, seconds=1.0).success == 0.5
-    assert row(sampled, results, n=2, seconds=1.0).ci == (0.5, 0.5)
+    sampled = [one.model_copy(update={"planner": "sampling"}) for one in results]
+    assert row(sampled, spent, n=2, seconds=1.0).success == 0.5
+    assert row(sampled, spent, n=2, seconds=1.0).ci == (0.5, 0.5)
 
 
 def test_the_curve_joins_mean_selection_and_oracle() -> None:

@@ -168,7 +168,7 @@ def test_sorted_files_are_the_same_bytes_whatever_the_order_of_work(tmp_path: Pa
         file = lines_of(tmp_path / name)
         for index in order:
             file.append(Row(index=index))
-        assert file.sort(key=lambda row: row.index) == [Row(index=i) for i in range(3)]
+        assert file.sort(key=lambda row: row.index) == 3
         contents.append(file.path.read_bytes())
         assert list(file) == [Row(index=i) for i in range(3)]
     assert (
@@ -193,6 +193,14 @@ def test_a_sorted_file_can_be_appended_to(rows: JsonLines[Row]) -> None:
     rows.sort(key=lambda row: row.index)
     rows.append(Row(index=0))
     assert [row.index for row in rows] == [1, 0]
+
+
+def test_keep_drops_the_rest(rows: JsonLines[Row]) -> None:
+    for index in range(4):
+        rows.append(Row(index=index))
+    assert rows.keep(lambda row: row.index % 2 == 1) == 2
+    rows.append(Row(index=9))
+    assert [row.index for row in rows] == [1, 3, 9]
 
 
 def test_clear_starts_the_file_anew(rows: JsonLines[Row]) -> None:

@@ -1,43 +1,34 @@
-"""Run folders: a manifest that says what was run, and append-only JSON Lines.
-
-A record is on disk (in the kernel's hands) before the next one starts, so a process may be
-killed at any moment. What a crash can leave behind is one torn last line; it is detected,
-reported and dropped. Records are appended in the order in which work finishes and sorted once,
-atomically, when the stage is complete: an interrupted and resumed run ends in the same bytes.
-"""
+"""Run folders: a lock, and a manifest that says what was run."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import logging
-import os
 import platform
 import shutil
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import IO, TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
-from armap.errors import ConfigError, DataError
+from armap.errors import ConfigError
+from armap.storage.lines import JsonLines, write_text
 from armap.types import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Collection
     from pathlib import Path
     from types import TracebackType
 
 __all__ = [
-    "JsonLines",
     "Manifest",
     "RunFolder",
     "differences",
     "last_checkpoint",
     "read_manifest",
-    "read_records",
-    "write_text",
 ]
 
 R = TypeVar("R", bound=Record)
@@ -82,8 +73,24 @@ class RunFolder:
         self._started = datetime.now(UTC)
 
     @classmethod
-    def open(cls, path: Path, *, stage: str, config: Record, overwrite: bool = False) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        stage: str,
+        config: Record,
+        free: Collection[str] = ("out",),
+        overwrite: bool = False,
+    ) -> Self:
         """Create the folder, or continue it when it was made with the same configuration.
+
+        Args:
+            path: the folder.
+            stage: of the pipeline.
+            config: all of the run's settings.
+            free: those that may differ (dotted names); a finished run whose free settings
+                changed, other than ``out``, is taken up again.
+            overwrite: empty the folder first.
 
         Raises:
             ConfigError: the folder holds something else, was made with another configuration,
@@ -101,8 +108,9 @@ class RunFolder:
                 _empty(path)
                 existing = None
             if existing is not None:
-                _refuse_changes(path, existing, stage, content)
-                return cls(path, existing, resumed=True, lock=lock)
+                _refuse_changes(path, existing, stage, content, free)
+                manifest = _continued(existing, content)
+                return cls(path, manifest, resumed=True, lock=lock)
             manifest = _fresh(stage, content, path)
         except ConfigError:
             lock.close()
@@ -134,7 +142,7 @@ class RunFolder:
 
     def _has_records(self) -> bool:
         """Whether anything but failures has come of this run."""
-        names = {entry.name for entry in self.path.iterdir()}
+        names = {entry.name for entry in self.path.iterdir() if entry.stat().st_size}
         return bool(names - {_MANIFEST, _LOCK, _FAILURES})
 
     def finish(self) -> None:
@@ -151,47 +159,6 @@ class RunFolder:
         _save_manifest(self.path, self.manifest)
 
 
-class JsonLines(Generic[R]):
-    """A file of records, one JSON object a line, that survives being killed."""
-
-    def __init__(self, path: Path, kind: type[R]) -> None:
-        self.path = path
-        self._kind = kind
-        self._file: IO[str] | None = None
-
-    def __iter__(self) -> Iterator[R]:
-        """Read the records so far; an absent file has none."""
-        if self.path.exists():
-            yield from read_records(self.path, self._kind)
-
-    def append(self, record: R) -> None:
-        """Hand one record to the kernel; drops a torn last line first."""
-        if self._file is None:
-            _drop_torn_line(self.path)
-            self._file = self.path.open("a", encoding="utf-8")
-        self._file.write(record.model_dump_json() + "\n")
-        self._file.flush()
-
-    def clear(self) -> None:
-        """Start the file anew: for what a later session works out again."""
-        self.close()
-        self.path.unlink(missing_ok=True)
-
-    def sort(self, key: Callable[[R], Any]) -> list[R]:
-        """Close the file and put its records in order, atomically; return them."""
-        self.close()
-        records = sorted(self, key=key)
-        write_text(self.path, "".join(record.model_dump_json() + "\n" for record in records))
-        return records
-
-    def close(self) -> None:
-        """Flush to the device and close. Idempotent."""
-        if self._file is not None:
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = None
-
-
 def read_manifest(path: Path) -> Manifest:
     """Read the manifest of a run folder.
 
@@ -202,31 +169,6 @@ def read_manifest(path: Path) -> Manifest:
     if manifest is None:
         raise ConfigError(f"{path}: not a run folder ({_MANIFEST} is missing)")
     return manifest
-
-
-def read_records(path: Path, kind: type[R]) -> Iterator[R]:
-    """Yield the records of a JSON Lines file; a torn last line is reported and left out.
-
-    Raises:
-        DataError: the file is missing, or a complete line does not match the schema; names
-            file and line.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.endswith(b"\n"):
-                _log.warning("%s:%d: dropped a torn last line (%d bytes)", path, number, len(line))
-                return
-            try:
-                yield kind.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                where = ".".join(map(str, first["loc"])) or "line"
-                raise DataError(
-                    f"{path}:{number}: not a {kind.__name__}: {where}: {first['msg']}; "
-                    "mend or remove the line"
-                ) from error
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -242,14 +184,6 @@ def last_checkpoint(folder: Path) -> str | None:
             continue
         whole.append((int(state["global_step"]), str(path)))
     return max(whole)[1] if whole else None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file atomically: readers see the old content or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def differences(old: JsonValue, new: JsonValue, at: str = "") -> list[str]:
@@ -292,14 +226,35 @@ def _existing(path: Path) -> Manifest | None:
         raise ConfigError(f"{file}: not a run manifest; choose another --out") from error
 
 
+def _continued(manifest: Manifest, config: dict[str, JsonValue]) -> Manifest:
+    """The manifest with the settings of this session; unfinished when they may matter."""
+    same = {**manifest.config, "out": ""} == {**config, "out": ""}
+    return manifest.model_copy(update={"config": config, "finished": manifest.finished and same})
+
+
+def _without(config: JsonValue, names: Collection[str]) -> JsonValue:
+    """``config`` without the settings called ``names``."""
+    if not isinstance(config, dict):
+        return config
+    inner = {
+        key: [name.partition(".")[2] for name in names if name.startswith(f"{key}.")]
+        for key in config
+    }
+    return {key: _without(value, inner[key]) for key, value in config.items() if key not in names}
+
+
 def _refuse_changes(
-    path: Path, manifest: Manifest, stage: str, config: dict[str, JsonValue]
+    path: Path,
+    manifest: Manifest,
+    stage: str,
+    config: dict[str, JsonValue],
+    free: Collection[str],
 ) -> None:
     if manifest.stage != stage:
         raise ConfigError(
             f"{path}: holds a {manifest.stage!r} run, not {stage!r}; use another --out"
         )
-    changed = differences({**manifest.config, "out": ""}, {**config, "out": ""})
+    changed = differences(_without(manifest.config, free), _without(config, free))
     if changed:
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
         raise ConfigError(
@@ -334,17 +289,6 @@ def _empty(path: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-
-
-def _drop_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    kept = data.rfind(b"\n") + 1
-    if kept != len(data):
-        _log.warning("%s: dropped a torn last line (%d bytes)", path, len(data) - kept)
-        with path.open("r+b") as file:
-            file.truncate(kept)
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,71 @@
+"""``armap collect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from armap.batching import finish
+from armap.collect import Effort, collect
+from armap.config import FREE
+from armap.envs import make_env, select_tasks
+from armap.policy import PromptedPolicy
+from armap.rollout import Runner
+from armap.run.model import recorded_model
+from armap.run.progress import Progress, Quiet
+from armap.storage import JsonLines, RunFolder
+from armap.types import Trajectory
+
+if TYPE_CHECKING:
+    from armap.config import CollectRun
+    from armap.types import Task
+
+__all__ = ["run_collect"]
+
+
+def run_collect(
+    run: CollectRun, *, overwrite: bool = False, progress: Progress | None = None
+) -> JsonLines[Trajectory]:
+    """Explore; leaves ``trajectories.jsonl`` (sorted) and, if any, ``failures.jsonl``."""
+    watch = progress or Quiet()
+    tasks = select_tasks(run.env, run.tasks)
+    order = {task.name: index for index, task in enumerate(tasks)}
+    path = Path(run.out)
+    with RunFolder.open(
+        path, stage="collect", config=run, free=FREE, overwrite=overwrite
+    ) as folder:
+        done = folder.lines("trajectories.jsonl", Trajectory)
+        if folder.manifest.finished:
+            return done
+        failed = folder.lines("failures.jsonl", Trajectory)
+        failed.clear()
+        total = len(tasks) * run.samples
+        watch.start("collecting trajectories", total, done=sum(1 for _ in done))
+        finish(_collect(run, tasks, folder, (done, failed), watch))
+        count = done.sort(lambda episode: (order[episode.task.name], episode.seed))
+        failed.close()
+        if count == total:
+            folder.finish()
+        else:
+            watch.say(f"{total - count} of {total} episodes are missing, see failures.jsonl")
+    return done
+
+
+async def _collect(
+    run: CollectRun,
+    tasks: list[Task],
+    folder: RunFolder,
+    files: tuple[JsonLines[Trajectory], JsonLines[Trajectory]],
+    watch: Progress,
+) -> None:
+    done, failed = files
+    async with recorded_model(run, folder, watch) as model:
+        policy = PromptedPolicy(model, run.policy)
+        await collect(
+            tasks,
+            runner=Runner(lambda: make_env(run.env), policy, run.limits),
+            effort=Effort(run.samples, run.seed, run.concurrency),
+            done=done,
+            failed=failed,
+            progress=lambda episode: watch.advance(episode.task.name),
+        )

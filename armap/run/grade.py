@@ -1,0 +1,53 @@
+"""Grade a planning run: the only stage that learns the truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from armap.envs.graded import make_graded_env
+from armap.evaluate import Row, Summary, grade, oracle_row, row
+from armap.planners.best_of_n import BestOfNConfig
+from armap.storage import read_manifest, read_records, write_text
+from armap.types import Plan
+
+if TYPE_CHECKING:
+    from armap.config import PlanRun
+    from armap.evaluate import Graded
+    from armap.run.progress import Progress
+    from armap.types import Usage
+
+__all__ = ["evaluate"]
+
+
+def evaluate(run: PlanRun, watch: Progress) -> Summary:
+    """Grade every candidate and write the table; quick enough to do anew each time."""
+    folder = Path(run.out)
+    path = folder / "plans.jsonl"
+    watch.start("grading by re-execution", sum(1 for _ in path.open("rb")))
+    graded, spent = [], []
+    for plan in read_records(path, Plan):
+        graded.append(grade(lambda: make_graded_env(run.env), plan))
+        spent.append(plan.usage)
+        watch.advance(plan.task.name)
+    write_text(folder / "results.jsonl", "".join(g.model_dump_json() + "\n" for g in graded))
+    summary = Summary(rows=tuple(_rows(run, spent, graded)))
+    write_text(folder / "summary.json", summary.model_dump_json(indent=2) + "\n")
+    return summary
+
+
+def _rows(run: PlanRun, spent: list[Usage], graded: list[Graded]) -> list[Row]:
+    budget = getattr(run.planner, "n", None) or getattr(run.planner, "trials", None)
+    budget = budget or getattr(run.planner, "trajectories", None)
+    n = budget or max(len(item.outcomes) for item in graded)
+    main = row(graded, spent, n=n, seconds=_seconds(run))
+    selects = isinstance(run.planner, BestOfNConfig)
+    return [main, oracle_row(graded, main)] if selects else [main]
+
+
+def _seconds(run: PlanRun) -> float:
+    """Wall time of a run, with that of the run its candidates come from."""
+    own = read_manifest(Path(run.out)).seconds
+    if isinstance(run.planner, BestOfNConfig) and run.planner.candidates is not None:
+        return own + read_manifest(Path(run.planner.candidates)).seconds
+    return own

@@ -1,0 +1,77 @@
+"""The chat model of a run, with its journal and its budget."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from armap.calls import JOURNAL, Journal, Recorded
+from armap.llms import make_llm, name_of
+from armap.llms.openai import CapChange
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from armap.config import CollectRun, PlanRun
+    from armap.run.progress import Progress
+    from armap.storage import RunFolder
+
+__all__ = ["CAPS", "recorded_model", "replayed_model", "summed_up"]
+
+CAPS = "concurrency.jsonl"
+"""What an adaptive cap did, in a run folder."""
+
+
+@asynccontextmanager
+async def recorded_model(
+    run: CollectRun | PlanRun, folder: RunFolder, watch: Progress
+) -> AsyncGenerator[Recorded, None]:
+    """The model of ``run``, journaled in its folder; says what it cost when it is done."""
+    caps = folder.lines(CAPS, CapChange)
+    journal = Journal(folder.path / JOURNAL)
+    try:
+        model = Recorded(
+            make_llm(run.llm, told=caps.append),
+            journal,
+            budget=run.budget,
+            prices=getattr(run.llm, "prices", None),
+        )
+        try:
+            yield model
+        finally:
+            await model.close()
+    except BaseException:
+        if not len(journal):
+            journal.path.unlink()  # nothing was answered: the folder may be used otherwise
+        raise
+    finally:
+        journal.close()
+    watch.say(summed_up(journal, hits=model.hits))
+
+
+@asynccontextmanager
+async def replayed_model(run: PlanRun, source: Path) -> AsyncGenerator[Recorded, None]:
+    """The model of a replay: it knows what is in the journal of ``source`` and calls nothing."""
+    journal = Journal(source / JOURNAL, read_only=True)
+    try:
+        yield Recorded(None, journal, name=name_of(run.llm))
+    finally:
+        journal.close()
+
+
+def summed_up(journal: Journal, *, hits: int = 0) -> str:
+    """One line on what a run's calls cost and how they failed."""
+    paid = journal.paid
+    parts = [f"{paid.calls:,} calls", f"{paid.tokens:,} tokens"]
+    if paid.cached:
+        parts[-1] += f" ({paid.cached / paid.prompt:.0%} of the prompts' from the server's cache)"
+    if paid.dollars:
+        parts.append(f"${paid.dollars:,.4f}")
+    if hits:
+        parts.append(f"{hits:,} answered from the journal")
+    for what, kinds in (("retried", journal.retried), ("failed", journal.failed)):
+        if kinds:
+            listed = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+            parts.append(f"{kinds.total():,} {what} ({listed})")
+    return "; ".join(parts)

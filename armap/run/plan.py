@@ -1,0 +1,158 @@
+"""``armap plan``: search, then grade."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from armap.batching import finish, for_each
+from armap.calls import task_scope
+from armap.collect import Health
+from armap.config import FREE
+from armap.envs import make_env, narrow, select_tasks
+from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
+from armap.planners import Context, make_planner, temperature
+from armap.planners.best_of_n import BestOfNConfig, stored_candidates
+from armap.policy import PromptedPolicy
+from armap.rewards import make_reward
+from armap.rollout import Runner
+from armap.run.grade import evaluate
+from armap.run.model import recorded_model
+from armap.run.progress import Progress, Quiet
+from armap.storage import JsonLines, RunFolder
+from armap.types import Failure, Plan, Record, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from contextlib import AbstractAsyncContextManager
+
+    from armap.calls import Recorded
+    from armap.config import PlanRun
+    from armap.evaluate import Summary
+
+__all__ = ["PlanFailure", "plan_tasks", "run_plan", "tasks_of"]
+
+
+class PlanFailure(Record):
+    """A task that could not be planned, one line of ``failures.jsonl``."""
+
+    task: Task
+    failure: Failure
+
+
+def run_plan(
+    run: PlanRun, *, overwrite: bool = False, progress: Progress | None = None
+) -> Summary | None:
+    """Plan, then grade; leaves ``plans.jsonl``, ``results.jsonl`` and ``summary.json``.
+
+    Plans in which something failed are made anew: their answered calls come from the journal,
+    so that only what failed is asked again.
+
+    Returns None when the run is configured not to evaluate, or nothing could be planned.
+    """
+    watch = progress or Quiet()
+    tasks = tasks_of(run)
+    path = Path(run.out)
+    opened = RunFolder.open(path, stage="plan", config=run, free=FREE, overwrite=overwrite)
+    with opened as folder:
+        if not folder.manifest.finished:
+            model = recorded_model(run, folder, watch)
+            if plan_tasks(run, tasks, folder, model, watch):
+                folder.finish()
+        planned = any(True for _ in folder.lines("plans.jsonl", Plan))
+    return evaluate(run, watch) if run.evaluate and planned else None
+
+
+def plan_tasks(
+    run: PlanRun,
+    tasks: list[Task],
+    folder: RunFolder,
+    model: AbstractAsyncContextManager[Recorded],
+    watch: Progress,
+) -> bool:
+    """Plan what has no whole plan yet; True when nothing is left to try again."""
+    order = {task.name: index for index, task in enumerate(tasks)}
+    done = folder.lines("plans.jsonl", Plan)
+    failed = folder.lines("failures.jsonl", PlanFailure)
+    failed.clear()
+    done.keep(lambda plan: not plan.failures)
+    watch.start(f"planning with {run.planner.kind}", len(tasks), done=sum(1 for _ in done))
+    work = _Work(run, tasks, done, failed, watch)
+    finish(work.all(model))
+    count = done.sort(lambda plan: order[plan.task.name])
+    failed.close()
+    if count < len(tasks):
+        watch.say(f"{len(tasks) - count} of {len(tasks)} tasks have no plan, see failures.jsonl")
+    if work.failures:
+        watch.say(f"{work.failures} branches failed; run again to try those once more")
+    return count == len(tasks) and not work.failures
+
+
+def tasks_of(run: PlanRun) -> list[Task]:
+    """The tasks to plan: those of the stored candidates when there are such."""
+    if isinstance(run.planner, BestOfNConfig) and run.planner.candidates is not None:
+        stored = stored_candidates(Path(run.planner.candidates))
+        found = [group[0].task for group in stored.values()]
+        return narrow(found, run.tasks)
+    return select_tasks(run.env, run.tasks)
+
+
+class _Work:
+    """One session of a planning run."""
+
+    def __init__(
+        self,
+        run: PlanRun,
+        tasks: list[Task],
+        done: JsonLines[Plan],
+        failed: JsonLines[PlanFailure],
+        watch: Progress,
+    ) -> None:
+        self.failures = 0
+        self._run = run
+        self._tasks = tasks
+        self._done = done
+        self._failed = failed
+        self._watch = watch
+        self._broke = False
+
+    async def all(self, opened: AbstractAsyncContextManager[Recorded]) -> None:
+        """Plan every task that has no plan."""
+        run = self._run
+        reward = make_reward(run.reward) if run.reward else None
+        try:
+            async with opened as model:
+                policy = PromptedPolicy(model, run.policy, temperature(run.planner))
+                runner = Runner(lambda: make_env(run.env), policy, run.limits)
+                context = Context(runner, reward, run.budget.task)
+                planner = make_planner(run.planner, context)
+                have = {plan.task.name for plan in self._done}
+                health = Health(succeeded=len(have))
+
+                async def one(task: Task) -> None:
+                    if self._broke:
+                        return
+                    with task_scope(task):
+                        problem = await self._record(planner.plan(task, seed=run.seed), task)
+                    self._watch.advance(task.name)
+                    health.record(problem)
+
+                missing = [task for task in self._tasks if task.name not in have]
+                await for_each(missing, one, concurrency=run.concurrency)
+        finally:
+            if reward is not None:
+                await reward.close()
+
+    async def _record(self, planning: Awaitable[Plan], task: Task) -> str | None:
+        """Keep a plan or what went wrong with it; the latter's message, unless it is the budget."""
+        try:
+            plan = await planning
+        except BoundaryError as error:
+            self._failed.append(PlanFailure(task=task, failure=Failure.of(error)))
+            self._broke = self._broke or isinstance(error, RunBudgetSpent)
+            return None if isinstance(error, BudgetSpent) else str(error)
+        self._done.append(plan)
+        self.failures += sum(
+            not isinstance(failure.error(), BudgetSpent) for failure in plan.failures
+        )
+        return None
