@@ -1,8 +1,10 @@
-"""``armap``: collect, synthesize, train, plan; report, score, tasks, import, demo."""
+"""``armap``: collect, synthesize, train, plan; report, calls, score, tasks, import, demo."""
 
 from __future__ import annotations
 
 import logging
+import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -54,6 +56,8 @@ def entry() -> None:
     logging.basicConfig(level=logging.WARNING, format="warning: %(message)s")  # noqa: TID251
     for noisy in ("httpx", "accelerate"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # A batch system asks a job to end with SIGTERM: it ends as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         app()
     except (ConfigError, DataError) as error:
@@ -65,7 +69,8 @@ def entry() -> None:
         sys.exit(1)
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:
-            sys.stderr.write("stopped; what is finished is saved, run the same command to go on\n")
+            again = shlex.join(["armap", *sys.argv[1:]])
+            sys.stderr.write(f"stopped; what is finished is saved, to go on: {again}\n")
         raise
 
 
@@ -89,7 +94,9 @@ def _stage(
     _show(result)
     console.print(f"  in [bold]{run.out}[/]")
     if not read_manifest(Path(run.out)).finished:
-        raise ModelError(f"{run.out}: incomplete, see failures.jsonl; run again to retry those")
+        raise ModelError(
+            f"{run.out}: incomplete; run again to retry what failed, armap calls {run.out} shows it"
+        )
 
 
 def _show(result: object) -> None:
@@ -145,13 +152,48 @@ def train(
 
 @app.command()
 def plan(
-    config: Config, settings: Settings = None, out: Out = None, overwrite: Overwrite = False
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The YAML file of the run.")
+    ] = None,
+    settings: Settings = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="Make this run's plans again out of its journal, without any call."),
+    ] = None,
 ) -> None:
     """Search for good trajectories with a planner, and grade the answers afterwards.
 
     Example: armap plan --config configs/game24/best_of_n.yaml --set planner.n=20 --out runs/bon20
+
+    A finished run can be checked: armap plan --replay runs/bon20
     """
-    _stage("plan", config, settings, out, overwrite=overwrite)
+    if (config is None) == (replay is None):
+        raise ConfigError("armap plan wants --config FILE, or --replay RUN instead of it")
+    if replay is not None:
+        from armap.cli.calls import replay_run
+
+        replay_run(replay, settings or [], out, overwrite=overwrite)
+    elif config is not None:
+        _stage("plan", config, settings, out, overwrite=overwrite)
+
+
+@app.command()
+def calls(
+    run: Annotated[Path, typer.Argument(help="Run folder of armap collect or armap plan.")],
+    failed: Annotated[bool, typer.Option("--failed", help="List the calls that failed.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every call with its whole prompt, as JSON Lines.")
+    ] = False,
+) -> None:
+    """What a run's calls to its language model cost, and how they failed.
+
+    Example: armap calls runs/game24/best_of_n
+    """
+    from armap.cli.calls import show_calls
+
+    show_calls(run, failed=failed, as_json=as_json)
 
 
 @app.command()
