@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from random import Random
 
 from armap.envs.game24.arithmetic import number
-from armap.envs.game24.rules import Illegal, answer_line, read_step, step_line
+from armap.envs.game24.rules import (
+    Illegal,
+    Move,
+    Numbers,
+    answer_line,
+    read_step,
+    step_line,
+)
 from armap.seeding import derive
 from armap.synthesize.slips import legal_move
 from armap.types import Completions, Message, Sampling, Usage
+
+_OPENING = re.compile(r"\S.* from (?P<numbers>[-\d/ ]+)\.")
 
 
 class Player:
@@ -38,19 +49,37 @@ class Player:
     def reply(self, messages: Sequence[Message], sampling: Sampling, index: int) -> str:
         greedy = sampling.temperature == 0
         seed = len(messages[0].content) if greedy else derive(sampling.seed, index)
-        rng = Random(seed)
-        listed = messages[0].content.splitlines()[0].split(" from ")[1].rstrip(".")
-        given = tuple(sorted(map(number, listed.split())))
-        left, moves = given, []
-        for message in messages:
-            if message.role == "assistant":
-                try:
-                    move, left = read_step(message.content, left)
-                except Illegal:
-                    continue
-                moves.append(move)
-        move = legal_move(left, rng)
-        if move is None:
-            return answer_line(given, tuple(moves))
-        line = step_line(left, move)
-        return line if rng.random() < 0.9 else line.replace("left:", "left: 7")
+        said = tuple(message.content for message in messages if message.role == "assistant")
+        return play(messages[0].content, said, seed)
+
+
+def opening(text: str) -> re.Match[str] | None:
+    """The numbers given, where ``text`` opens a game: ``Make 24 from 4 5 6 10.``"""
+    return _OPENING.match(text)
+
+
+def play(start: str, said: tuple[str, ...], seed: int) -> str:
+    """The next line after ``said``: mostly a true one, at times a false step."""
+    given, left, moves = _played(start, said)
+    rng = Random(seed)
+    move = legal_move(left, rng)
+    if move is None:
+        return answer_line(given, moves)
+    line = step_line(left, move)
+    return line if rng.random() < 0.9 else line.replace("left:", "left: 7")
+
+
+@lru_cache(maxsize=4096)
+def _played(start: str, said: tuple[str, ...]) -> tuple[Numbers, Numbers, tuple[Move, ...]]:
+    """Numbers given, numbers left and the legal moves among the lines said."""
+    game = opening(start)
+    assert game is not None, start
+    given = left = tuple(sorted(map(number, game["numbers"].split())))
+    moves = []
+    for line in said:
+        try:
+            move, left = read_step(line, left)
+        except Illegal:
+            continue
+        moves.append(move)
+    return given, left, tuple(moves)

@@ -15,7 +15,7 @@ from armap.llms.openai import OpenAIConfig, OpenAIModel
 from armap.llms.scripted import Scripted, ScriptedConfig
 from armap.protocols import ChatModel
 from armap.types import Completions, Message, Sampling
-from tests.stub_server import StubServer
+from tests.stub import StubServer
 
 PROMPT = [Message(role="user", content="Make 24 from 4 4 6 6.\nLeft: 4 4 6 6")]
 

@@ -1,0 +1,40 @@
+"""The benchmarks run; what they measure is not judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def lines(*options: str) -> list[dict[str, object]]:
+    command = [sys.executable, "benchmarks/call_path.py", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.slow
+def test_the_call_path() -> None:
+    rows = lines("--quick", "--clients", "bare,armap")
+    assert [(row["client"], row["latency_ms"]) for row in rows] == [
+        ("bare", 50),
+        ("armap", 50),
+        ("bare", 0),
+        ("armap", 0),
+    ]
+    for row in rows:
+        assert int(str(row["peak"])) <= int(str(row["cap"])) == 128
+        assert row["repeated"] == 0
+
+
+@pytest.mark.slow
+def test_one_question_of_forty_comes_to_an_end() -> None:
+    by = {line["client"]: line for line in lines("budget40")}
+    assert by["armap"]["finished"] is True
+    assert by["armap"]["requests"] == 40
