@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 
 __all__ = ["MAX_LENGTH", "Expression", "ExpressionError", "number", "parse", "show"]
@@ -43,6 +44,7 @@ def show(value: Fraction) -> str:
     return str(value)
 
 
+@lru_cache(maxsize=4096)
 def number(text: str) -> Fraction:
     """Read one number: ``6``, ``-5``, ``8/3`` or ``7.5`` (read exactly).
 

@@ -10,9 +10,9 @@ and the numbers listed as left are those that remain. Legality knows nothing of 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from armap.envs.game24.arithmetic import ExpressionError, apply, number, parse, show
 
@@ -90,16 +90,16 @@ def combine(numbers: Numbers, move: Move) -> Numbers:
     Raises:
         Illegal: a number is not there, or the move divides by zero.
     """
-    rest = Counter(numbers)
+    rest = list(numbers)
     for operand in (move.left, move.right):
-        if rest[operand] == 0:
+        if operand not in rest:
             raise Illegal(f"{show(operand)} is not left")
-        rest[operand] -= 1
+        rest.remove(operand)
     try:
         result = move.result
     except ExpressionError as error:
         raise Illegal(str(error)) from error
-    return tuple(sorted([*rest.elements(), result]))
+    return tuple(sorted([*rest, result]))
 
 
 def step_line(numbers: Numbers, move: Move) -> str:
@@ -112,6 +112,7 @@ def step_line(numbers: Numbers, move: Move) -> str:
     return f"{move} = {show(move.result)} (left: {listing(combine(numbers, move))})"
 
 
+@lru_cache(maxsize=16384)  # searches act the same prefixes out again and again
 def read_step(text: str, numbers: Numbers) -> tuple[Move, Numbers]:
     """Check a step against the numbers left; return the move and what is left after it.
 
