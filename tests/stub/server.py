@@ -102,7 +102,7 @@ class StubServer:
 
     def handle(self, connection: Connection, request: RawRequest) -> None:
         """Answer a chat completion after the latency, everything else at once."""
-        if request.path.endswith("/chat/completions"):
+        if request.path == "/v1/chat/completions":
             self._chat(connection, request)
         else:
             connection.reply(*self._page(request))
