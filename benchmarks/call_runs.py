@@ -18,45 +18,43 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import aiohttp  # noqa: F401  (its import is no part of a call)
-import jinja2  # noqa: F401
+import aiohttp  # noqa: F401  (imports are no part of a call)
 from call_clients import computed_s, memory_mb
 
+import armap.cli.progress
+import armap.cli.tables
+import armap.rewards.train  # noqa: F401
 from armap.calls import Journal, read_ledger
+from armap.cli.main import app
 from armap.config import CollectRun, PlanRun
 from armap.envs import TaskSelection
 from armap.llms.openai import OpenAIConfig
 from armap.planners.best_of_n import BestOfNConfig
 from armap.rewards.brevity import BrevityConfig
-from armap.run import run_collect, run_plan
 
 SAMPLES = 29
 """Episodes per training puzzle: 1,162 puzzles of four turns then make 100,000 calls."""
 
 
-def plan(url: str, cap: int, out: Path) -> None:
+def plan(url: str, cap: int, out: Path) -> PlanRun:
     """Search once, without grading."""
-    run_plan(
-        PlanRun(
-            out=str(out),
-            tasks=TaskSelection(split="test"),
-            llm=OpenAIConfig(base_url=url, model="stub", concurrency=cap),
-            reward=BrevityConfig(),
-            planner=BestOfNConfig(n=8),
-            evaluate=False,
-        )
+    return PlanRun(
+        out=str(out),
+        tasks=TaskSelection(split="test"),
+        llm=OpenAIConfig(base_url=url, model="stub", concurrency=cap),
+        reward=BrevityConfig(),
+        planner=BestOfNConfig(n=8),
+        evaluate=False,
     )
 
 
-def memory(url: str, cap: int, out: Path) -> None:
+def memory(url: str, cap: int, out: Path) -> CollectRun:
     """Explore much."""
-    run_collect(
-        CollectRun(
-            out=str(out),
-            tasks=TaskSelection(split="train"),
-            llm=OpenAIConfig(base_url=url, model="stub", concurrency=cap),
-            samples=SAMPLES,
-        )
+    return CollectRun(
+        out=str(out),
+        tasks=TaskSelection(split="train"),
+        llm=OpenAIConfig(base_url=url, model="stub", concurrency=cap),
+        samples=SAMPLES,
     )
 
 
@@ -78,9 +76,11 @@ def reopened(path: Path) -> dict[str, float]:
 def measure(name: str, url: str, cap: int) -> dict[str, Any]:
     """Do one run in a temporary folder, and say what it took."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
+        out, config = Path(folder) / "run", Path(folder) / "run.yaml"
+        run = RUNS[name](url, cap, out)
+        config.write_text(run.model_dump_json(), encoding="utf-8")  # JSON is YAML
         computed, begun = computed_s(), time.perf_counter()
-        RUNS[name](url, cap, out)
+        app([run.stage, "--config", str(config)], standalone_mode=False)
         wall, computed = time.perf_counter() - begun, computed_s() - computed
         rss = memory_mb()
         ledger = read_ledger(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shlex
 import signal
@@ -89,6 +90,7 @@ def _stage(
     from armap.storage import read_manifest
 
     run = load_run(config, stage, settings=settings or (), out=out)
+    gc.freeze()  # what the imports made is no garbage: every collection may pass it over
     with Terminal() as progress:
         result = start(run, overwrite=overwrite, progress=progress)
     _show(result)
