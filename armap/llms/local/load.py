@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -158,7 +159,7 @@ def _loading(config: LocalConfig) -> Generator[None, None, None]:
     except ConfigError:
         raise
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        first, *_ = str(error).strip().splitlines() or [type(error).__name__]
+        first = re.split(r"\n|(?<=\.) ", str(error).strip() or type(error).__name__)[0]
         raise ConfigError(f"model {config.model!r} cannot be loaded: {first}") from error
 
 

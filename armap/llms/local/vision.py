@@ -13,10 +13,11 @@ from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from armap.errors import RequestRefused
+from armap.errors import ModelError, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +49,7 @@ class VisionReader:
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
+        self._closed = Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="armap-read")
 
     async def read(self, messages: Sequence[Message]) -> Reading:
@@ -55,15 +57,19 @@ class VisionReader:
 
         Raises:
             RequestRefused: an image is missing or no image.
+            ModelError: the reader was closed.
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._read, messages)
 
     def close(self) -> None:
-        """Stop the thread after the dialogue it is busy with."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Stop the thread after the dialogue it is busy with; those behind it fail."""
+        self._closed.set()
+        self._thread.shutdown(wait=False)
 
     def _read(self, messages: Sequence[Message]) -> Reading:
+        if self._closed.is_set():
+            raise ModelError("closed before it was answered")
         images = [open_image(image) for message in messages for image in message.images]
         text = self._processor.apply_chat_template(
             [_turn(message) for message in messages], tokenize=False, add_generation_prompt=True
