@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from armap.llms.local.prefix import Prefix, PrefixStore
 from armap.llms.local.roomy import make_cache
-from armap.llms.local.rows import Row, Writer, draw, end_tokens, go_on
+from armap.llms.local.rows import Row, Writer, draw, end_tokens, go_on, pad_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,8 +67,8 @@ class Engine:
         prefix_bytes: int = 0,
     ) -> None:
         self.model = model
-        self.tokenizer = tokenizer
         self._judge = judge
+        self._pad = pad_token(tokenizer)
         self._store = PrefixStore(prefix_bytes if prefix_bytes and _plain_cache(model) else 0)
         self._writer = Writer(
             tokenizer, end_tokens(model, tokenizer), None if judge is None else self._judged
@@ -213,11 +213,6 @@ class Engine:
             :, -1
         ]
         return logits
-
-    @property
-    def _pad(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return int(pad) if isinstance(pad, int) else 0
 
 
 def takes(model: PreTrainedModel) -> bool:

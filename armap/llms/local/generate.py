@@ -11,7 +11,7 @@ import inspect
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from armap.llms.local.rows import Row, Writer, end_tokens, go_on
+from armap.llms.local.rows import Row, Writer, end_tokens, go_on, pad_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,7 +48,7 @@ class Generator:
     ) -> None:
         self._model = model
         self._judge = judge
-        self._pad = _pad_token(tokenizer)
+        self._pad = pad_token(tokenizer)
         self._proven: dict[bool, bool] = {}
         self._writer = Writer(
             tokenizer, end_tokens(model, tokenizer), None if judge is None else self._judged
@@ -183,11 +183,6 @@ def _grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> list[list[Row]]:
     """Rows of equal keys, in their order."""
     ordered = sorted(rows, key=key)
     return [list(group) for _, group in groupby(ordered, key)]
-
-
-def _pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
-    pad = tokenizer.pad_token_id
-    return int(pad) if isinstance(pad, int) else 0
 
 
 def _plain_settings(model: PreTrainedModel) -> Any:

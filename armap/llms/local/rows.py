@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from armap.types import Sampling
 
-__all__ = ["Row", "Writer", "draw", "end_tokens", "go_on"]
+__all__ = ["Row", "Writer", "draw", "end_tokens", "go_on", "pad_token"]
 
 _DRAW_MARGIN = 1e-4
 """A draw this close to an edge of the cumulative distribution is judged in float64."""
@@ -124,6 +124,12 @@ def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> fr
     named = getattr(model.generation_config, "eos_token_id", None)
     several = named if isinstance(named, list) else [named]
     return frozenset(end for end in (tokenizer.eos_token_id, *several) if isinstance(end, int))
+
+
+def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """What fills the left of a shorter prompt; masked, so that any token does."""
+    pad = tokenizer.pad_token_id
+    return int(pad) if isinstance(pad, int) else 0
 
 
 def go_on(stopped: Callable[[], bool]) -> None:

@@ -56,7 +56,7 @@ class VisionReader:
         """Turn a dialogue into tensors.
 
         Raises:
-            RequestRefused: an image is missing or no image.
+            RequestRefused: an image is missing or no image, or a text pretends to have one.
             ModelError: the reader was closed.
         """
         loop = asyncio.get_running_loop()
@@ -70,6 +70,7 @@ class VisionReader:
     def _read(self, messages: Sequence[Message]) -> Reading:
         if self._closed.is_set():
             raise ModelError("closed before it was answered")
+        self._check(messages)
         images = [open_image(image) for message in messages for image in message.images]
         text = self._processor.apply_chat_template(
             [_turn(message) for message in messages], tokenize=False, add_generation_prompt=True
@@ -82,6 +83,14 @@ class VisionReader:
             return_tensors="pt",
         )
         return Reading(tuple(read["input_ids"][0].tolist()), dict(read))
+
+    def _check(self, messages: Sequence[Message]) -> None:
+        mark = getattr(self._processor, "image_token", None)
+        if mark and any(mark in message.content for message in messages):
+            raise RequestRefused(
+                f"the text of a turn has {mark!r} in it, which stands for an image; "
+                "images come in Message.images"
+            )
 
 
 def open_image(reference: str) -> Image:

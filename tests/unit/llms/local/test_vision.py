@@ -27,7 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     root = tmp_path_factory.mktemp("vision")
 
     def of(family: str) -> Path:
-        return root / family if (root / family).exists() else save_tiny(family, root / family)
+        if (root / family).exists():
+            return root / family
+        try:
+            return save_tiny(family, root / family)
+        except ImportError as error:
+            pytest.skip(f"older releases of transformers need torchvision here: {error}")
 
     return of
 
@@ -188,7 +193,8 @@ def test_a_bad_request_fails_alone(folder: Callable[[str], Path]) -> None:
     good, missing, forged = asyncio.run(run())
     assert isinstance(good, Completions)
     assert isinstance(missing, RequestRefused)
-    assert isinstance(forged, ModelError)
+    assert isinstance(forged, RequestRefused)
+    assert "'<image>' in it" in str(forged)
 
 
 def test_a_prompt_whose_pictures_do_not_fit(folder: Callable[[str], Path]) -> None:
