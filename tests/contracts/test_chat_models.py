@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Coroutine
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +19,17 @@ from armap.llms.scripted import Scripted, ScriptedConfig
 from armap.protocols import ChatModel
 from armap.types import Completions, Message, Sampling
 from tests.stub import StubServer
+from tests.tiny_vision import save_tiny
 
 PROMPT = [Message(role="user", content="Make 24 from 4 4 6 6.\nLeft: 4 4 6 6")]
+
+
+@lru_cache(maxsize=1)
+def tiny_vision() -> tempfile.TemporaryDirectory[str]:
+    """A folder with a random vision-language model; gone with the process."""
+    folder = tempfile.TemporaryDirectory()
+    save_tiny("llava", Path(folder.name))
+    return folder
 
 
 async def with_model(
@@ -29,6 +41,8 @@ async def with_model(
             model = OpenAIModel(OpenAIConfig(base_url=stub.url, model="stub"))
         elif kind == "scripted":
             model = Scripted(ScriptedConfig(default=("one", "two", "three")))
+        elif kind == "vision":
+            model = LocalModel(LocalConfig(model=tiny_vision().name))
         else:
             model = LocalModel(LocalConfig())
         try:
@@ -38,7 +52,7 @@ async def with_model(
             await model.close()
 
 
-@pytest.mark.parametrize("kind", ["scripted", "openai", "local"])
+@pytest.mark.parametrize("kind", ["scripted", "openai", "local", "vision"])
 def test_contract(kind: str) -> None:
     async def use(model: ChatModel) -> list[Completions]:
         assert isinstance(model, ChatModel)
