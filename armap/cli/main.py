@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -70,8 +71,12 @@ def entry() -> None:
         sys.exit(1)
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:
-            again = shlex.join(["armap", *sys.argv[1:]])
+            again = shlex.join(["armap", *(word for word in sys.argv[1:] if word != "--overwrite")])
             sys.stderr.write(f"stopped; what is finished is saved, to go on: {again}\n")
+            sys.stderr.flush()
+            # All is closed. What is left are threads inside a step of a slow environment, and
+            # the end of large libraries: nobody who pressed Ctrl-C wants to wait for those.
+            os._exit(_INTERRUPTED)
         raise
 
 
