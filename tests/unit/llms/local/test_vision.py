@@ -77,16 +77,12 @@ def test_company_changes_nothing(family: str, folder: Callable[[str], Path]) -> 
         dialogue("Two.", red, blue),
         [*dialogue("Look.", red), *dialogue("And now?", blue)],
     ]
-    requests = [
-        (prompt, sampling(seed=seed, n=1 + seed, temperature=float(seed > 0)))
-        for seed in range(2)
-        for prompt in prompts
-    ]
+    requests = [(prompt, sampling(n=2)) for prompt in prompts]
+    requests.append((prompts[0], sampling(temperature=0.0)))
     config = LocalConfig(model=str(folder(family)))
     alone = ask(config.model_copy(update={"max_batch": 1}), requests, together=False)
     assert ask(config, requests, together=True) == alone
-    sampled = [reply.texts for reply in alone[len(prompts) :]]
-    assert len(set(sampled)) == len(prompts), "every picture counts"
+    assert len({reply.texts for reply in alone[:-1]}) == len(prompts), "every picture counts"
 
 
 def test_samples_drawn_one_by_one_equal_those_drawn_together(
@@ -234,7 +230,6 @@ def test_a_processor_that_needs_what_is_not_installed(
 ) -> None:
     from transformers import Qwen2VLConfig
 
-    pytest.importorskip("PIL")
     Qwen2VLConfig().save_pretrained(tmp_path)
     names = {
         "image_processor_type": "Qwen2VLImageProcessor",
