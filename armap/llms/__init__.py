@@ -9,6 +9,7 @@ from pydantic import Field
 from armap.llms.local import LocalConfig
 from armap.llms.openai import OpenAIConfig
 from armap.llms.scripted import ScriptedConfig
+from armap.llms.vllm_engine import VLLMConfig
 from armap.plugins import ImportConfig, load
 
 if TYPE_CHECKING:
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["LLMConfig", "make_llm"]
 
 LLMConfig = Annotated[
-    LocalConfig | OpenAIConfig | ScriptedConfig | ImportConfig, Field(discriminator="kind")
+    LocalConfig | OpenAIConfig | ScriptedConfig | VLLMConfig | ImportConfig,
+    Field(discriminator="kind"),
 ]
 
 
-def make_llm(config: LocalConfig | OpenAIConfig | ScriptedConfig | ImportConfig) -> ChatModel:
+def make_llm(
+    config: LocalConfig | OpenAIConfig | ScriptedConfig | VLLMConfig | ImportConfig,
+) -> ChatModel:
     """Build the chat model that ``config`` describes."""
     match config:
         case LocalConfig():
@@ -36,5 +40,9 @@ def make_llm(config: LocalConfig | OpenAIConfig | ScriptedConfig | ImportConfig)
             from armap.llms.scripted import Scripted
 
             return Scripted(config)
+        case VLLMConfig():
+            from armap.llms.vllm_engine import VLLMModel
+
+            return VLLMModel(config)
         case ImportConfig():
             return cast("ChatModel", load(config.target)(**config.options))
