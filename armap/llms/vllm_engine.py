@@ -165,12 +165,17 @@ class VLLMModel:
         for name, value in _SUGGESTED.items():
             suggest(name, value)
         from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.platforms import current_platform
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        arguments = self._arguments([field.name for field in dataclasses.fields(AsyncEngineArgs)])
-        self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
+        # On a CPU, a seeded request whose prompt is read in parts kills the engine (0.31, 0.32).
+        whole = {"enable_chunked_prefill": False} if current_platform.is_cpu() else {}
+        arguments = AsyncEngineArgs(**{**whole, **self._arguments(known)})
+        self._engine = AsyncLLM.from_engine_args(arguments)
 
     def _arguments(self, known: list[str]) -> dict[str, Any]:
+        """The configuration's, for an engine that takes those ``known``."""
         for name in self._config.engine:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)

@@ -167,6 +167,19 @@ class TestEngine:
         assert first.usage.cached_tokens == 0
         assert 0 < second.usage.cached_tokens < second.usage.prompt_tokens
 
+    def test_many_long_prompts_at_once(self, vllm_session: VLLMSession) -> None:
+        """More than vLLM reads in one step: it must not cut a prompt on a CPU, see the model."""
+        sampling = Sampling(temperature=1.0, max_tokens=4)
+        prompts = [[Message(role="user", content=f"House {i}. " * 60)] for i in range(24)]
+
+        async def gather() -> list[Completions]:
+            return await asyncio.gather(
+                *(vllm_session.model.complete(prompt, sampling) for prompt in prompts)
+            )
+
+        replies = vllm_session.run(gather())
+        assert sum(reply.usage.prompt_tokens for reply in replies) > 6000
+
     def test_a_request_that_vllm_refuses(self, vllm_session: VLLMSession) -> None:
         with pytest.raises(RequestRefused, match="temperature must be in"):
             self.ask(vllm_session, Sampling(temperature=9.0, n=2))
