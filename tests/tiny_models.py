@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -49,7 +50,7 @@ def save_tiny_llama(folder: Path, *, positions: int = 2048, seed: int = 0) -> Pa
     return folder
 
 
-def _tokenizer(positions: int):  # type: ignore[no-untyped-def]  # noqa: ANN202  (untyped library)
+def _tokenizer(positions: int) -> Any:
     """A byte-level BPE of 512 tokens with a chat template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

@@ -71,9 +71,9 @@ class VLLMModel:
     ``derive(sampling.seed, i)``, so it is the same alone as among others, up to rounding: vLLM
     batches what is in flight, and matrix products of another shape round differently. Handing
     ``n`` to vLLM would not do: it seeds its samples ``seed``, ``seed + 1``, ..., so that
-    neighbouring seeds would share them, and it refuses ``n > 1`` for greedy decoding. Nor would
-    it be faster: vLLM itself splits such a request into ``n``, which share the prompt through
-    the prefix cache as these do.
+    neighbouring seeds would share them, and it refuses ``n > 1`` for greedy decoding. It would
+    save nothing but a little bookkeeping: vLLM itself splits such a request into ``n``, which
+    share the prompt through the prefix cache as these do.
 
     Only what :class:`~armap.types.Sampling` says is applied: no ``top_k`` or penalty out of the
     model's ``generation_config.json``, unlike behind vLLM's own server.
@@ -258,6 +258,7 @@ def _params(sampling: Sampling, index: int) -> Any:
         logprobs=sampling.logprobs,
         structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
         output_kind=RequestOutputKind.FINAL_ONLY,
+        skip_clone=True,  # made for one request
     )
 
 

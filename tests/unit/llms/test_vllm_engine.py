@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from armap.environment import secret, suggest
 from armap.errors import ConfigError, ContextTooLong, ModelError, RequestRefused
 from armap.llms import LLMConfig, make_llm
 from armap.llms.local import LocalConfig, LocalModel
@@ -43,6 +44,12 @@ def test_an_impossible_config_is_refused(wrong: dict[str, object]) -> None:
 def test_without_vllm_it_says_what_to_install() -> None:
     with pytest.raises(ConfigError, match=r"pip install 'armap\[vllm\]'"):
         make_llm(VLLMConfig(model="some/model"))
+
+
+def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_LOGGING_LEVEL", "INFO")
+    suggest("VLLM_LOGGING_LEVEL", "WARNING")
+    assert secret("VLLM_LOGGING_LEVEL") == "INFO"
 
 
 @pytest.mark.vllm
