@@ -1,4 +1,4 @@
-"""The only module that reads environment variables."""
+"""The only module that reads or sets environment variables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-__all__ = ["proxy_for", "secret"]
+__all__ = ["proxy_for", "secret", "suggest"]
 
 
 def secret(name: str) -> str:
@@ -20,3 +20,8 @@ def proxy_for(url: str) -> str | None:
     if parts.hostname is None or proxy_bypass(parts.hostname):
         return None
     return getproxies().get(parts.scheme)
+
+
+def suggest(name: str, value: str) -> None:
+    """Set a variable for a library that is configured by no other means, unless it is set."""
+    os.environ.setdefault(name, value)

@@ -52,8 +52,13 @@ async def with_model(
             await model.close()
 
 
-@pytest.mark.parametrize("kind", ["scripted", "openai", "local", "vision"])
-def test_contract(kind: str) -> None:
+VLLM = pytest.param(
+    "vllm", marks=[pytest.mark.vllm, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+)
+
+
+@pytest.mark.parametrize("kind", ["scripted", "openai", "local", "vision", VLLM])
+def test_contract(kind: str, request: pytest.FixtureRequest) -> None:
     async def use(model: ChatModel) -> list[Completions]:
         assert isinstance(model, ChatModel)
         assert model.name
@@ -68,9 +73,14 @@ def test_contract(kind: str) -> None:
         )
         return [one, again, *many]
 
-    one, again, *many = asyncio.run(with_model(kind, use))
+    if kind == "vllm":
+        session = request.getfixturevalue("vllm_session")
+        one, again, *many = session.run(use(session.model))
+    else:
+        one, again, *many = asyncio.run(with_model(kind, use))
     assert len(one.texts) == 2
-    assert one == again, "same request and seed, same reply, whoever shares the batch"
+    assert one.texts == again.texts, "same request and seed, same reply, whoever shares the batch"
+    assert one.usage.tokens == again.usage.tokens
     assert one.usage.calls == 1
     assert one.usage.prompt_tokens > 0
     assert one.usage.completion_tokens > 0
