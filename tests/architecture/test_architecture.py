@@ -147,6 +147,8 @@ def test_the_import_contracts_hold() -> None:
 
 
 VIOLATIONS = {
+    "armap/calls/recorded.py": "import armap.oracle",
+    "armap/calls/journal.py": "import armap.llms.openai.wire",
     "armap/planners/mcts.py": "import armap.oracle",
     "armap/synthesize/hindsight.py": "import armap.envs.game24.puzzles",
     "armap/rewards/render.py": "import armap.envs.game24.graded",

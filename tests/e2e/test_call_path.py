@@ -233,6 +233,52 @@ def test_a_replay_calls_nothing_and_gives_the_same_bytes(
     with_stub(Settings(replies="game24"), scenario)
 
 
+@pytest.mark.parametrize(
+    ("planner", "sessions"),
+    [
+        ({"kind": "best_of_n", "n": 3}, 4),
+        ({"kind": "reflexion", "trials": 3, "threshold": 0.99}, 3),
+        ({"kind": "mcts", "trajectories": 4, "width": 3}, 1),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_session_is_a_trajectory_or_a_whole_tree(
+    planner: dict[str, Any], sessions: int, tmp_path: Path
+) -> None:
+    async def scenario(stub: StubServer) -> None:
+        tasks = {"split": "test", "limit": 2}
+        path = write_plan(tmp_path, stub.url, planner=planner, tasks=tasks)
+        assert (await armap("plan", "-c", path))[0] == 0
+        headers = [request.headers for request in stub.requests]
+        assert len({given["X-Session-ID"] for given in headers}) == 2 * sessions
+        grown: dict[str, list[Any]] = {}
+        if planner["kind"] == "mcts":
+            return
+        for request in stub.requests:
+            before = grown.get(request.headers["X-Session-ID"], [])
+            assert request.body["messages"][: len(before)] == before, "prompts only grow"
+            grown[request.headers["X-Session-ID"]] = request.body["messages"]
+
+    with_stub(Settings(replies="game24"), scenario)
+
+
+def test_an_adaptive_cap_finds_what_the_endpoint_bears(tmp_path: Path) -> None:
+    async def scenario(stub: StubServer) -> None:
+        llm = {"concurrency": 64, "adaptive": {"start": 4}}
+        tasks = {"split": "test", "limit": 40}
+        code, said = await armap("plan", "-c", write_plan(tmp_path, stub.url, llm=llm, tasks=tasks))
+        assert code == 0, said
+        assert "retried (RateLimited" in said
+        lines = (tmp_path / "out" / "concurrency.jsonl").read_text().splitlines()
+        changes = [json.loads(line) for line in lines]
+        assert {change["why"] for change in changes} >= {"grow", "RateLimited"}
+        refused = stub.stats.statuses[429] / stub.stats.requests
+        assert refused < 0.25, "most requests found room"
+        assert max(change["cap"] for change in changes) < 64
+
+    with_stub(Settings(replies="game24", latency=0.03, concurrent=12, retry_after=0.02), scenario)
+
+
 def test_forty_samples_with_a_cap_of_32_at_a_host_name(tmp_path: Path) -> None:
     async def scenario(stub: StubServer) -> None:
         url = stub.url.replace("127.0.0.1", "localhost")
