@@ -93,7 +93,8 @@ def _nothing(manifests: dict[Path, Manifest]) -> str:
     said = [_missing(path, manifest) for path, manifest in list(manifests.items())[:_BLAMED]]
     if len(manifests) > _BLAMED:
         said.append(f"and {len(manifests) - _BLAMED} more")
-    return f"nothing to report, for want of an evaluated planning run: {'; '.join(said)}"
+    said.insert(0, "nothing to report: none of the folders is an evaluated planning run")
+    return "; ".join(said)
 
 
 def _missing(path: Path, manifest: Manifest) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from armap.cli.main import plan as plan_command
 from armap.cli.main import report
-from armap.errors import ConfigError, DataError
+from armap.errors import ConfigError, DataError, ModelError
 from armap.report.build import gather, write_report
 from armap.report.data import ReportData
 from armap.types import StopReason
@@ -25,7 +27,8 @@ from tests.unit.report.folders import (
 
 
 def refused(*runs: Path) -> str:
-    with pytest.raises(ConfigError, match="nothing to report") as caught:
+    why = "none of the folders is an evaluated planning run"
+    with pytest.raises(ConfigError, match=f"nothing to report: {why}; ") as caught:
         gather(runs)
     message = str(caught.value)
     assert "\n" not in message
@@ -187,6 +190,27 @@ class TestTerminal:
         good = evaluated(tmp_path / "good", [plan()])
         bad = evaluated(tmp_path / "[bad]", [plan("a", "EnvError")])
         assert "\n  [bad] failed: 1 branch (EnvError 1)\n" in self.said(capsys, good, bad)
+
+    def test_planning_says_what_failed(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        content = {
+            "stage": "plan",
+            "out": str(tmp_path / "out"),
+            "tasks": {"split": "test", "limit": 3},
+            "llm": {
+                "kind": "import",
+                "target": "tests.player:Player",
+                "options": {"fail_task": "from 1 2 4 7."},
+            },
+            "planner": {"kind": "sampling", "n": 2},
+        }
+        (tmp_path / "plan.yaml").write_text(yaml.safe_dump(content))
+        with pytest.raises(ModelError, match="incomplete"):
+            plan_command(tmp_path / "plan.yaml")
+        said = capsys.readouterr().err
+        assert "\n  failed: 1 call (ModelError 1), 1 task\n" in said
+        assert "$" not in said
 
 
 def test_the_data_round_trips(tmp_path: Path) -> None:
