@@ -91,6 +91,7 @@ def _stage(
     """Load and start the run of one stage, with progress."""
     from armap.cli.progress import Terminal, console
     from armap.config import load_run
+    from armap.report.failures import read_failures
     from armap.run import start
     from armap.storage import read_manifest
 
@@ -99,6 +100,8 @@ def _stage(
     with Terminal() as progress:
         result = start(run, overwrite=overwrite, progress=progress)
     _show(result)
+    if stage == "plan" and (failed := read_failures(Path(run.out)).line):
+        console.print(f"  {failed}", markup=False, soft_wrap=True)
     console.print(f"  in [bold]{run.out}[/]")
     if not read_manifest(Path(run.out)).finished:
         raise ModelError(
@@ -205,7 +208,7 @@ def calls(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of armap plan and armap train.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of armap plan, train, collect.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")] = Path(
         "runs/report"
     ),
@@ -218,8 +221,12 @@ def report(
     from armap.cli.tables import result_table
     from armap.report.build import write_report
 
-    summary = write_report(runs, out)
-    console.print(result_table(summary.rows))
+    data = write_report(runs, out)
+    console.print(result_table(data.rows))
+    for run in data.calls:
+        if run.failures.any:
+            name = f"{run.name} " if len(data.calls) > 1 else ""
+            console.print(f"  {name}{run.failures.line}", markup=False, soft_wrap=True)
     console.print(f"  [bold]{out / 'report.html'}[/]")
 
 
