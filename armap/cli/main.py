@@ -104,9 +104,15 @@ def _stage(
         console.print(f"  {failed}", markup=False, soft_wrap=True)
     console.print(f"  in [bold]{run.out}[/]")
     if not read_manifest(Path(run.out)).finished:
-        raise ModelError(
-            f"{run.out}: incomplete; run again to retry what failed, armap calls {run.out} shows it"
-        )
+        raise ModelError(f"{run.out}: incomplete: {_what_next(run.out)}")
+
+
+def _what_next(out: str) -> str:
+    from armap.report.failures import read_failures
+
+    if "RunBudgetSpent" in read_failures(Path(out)).tasks:
+        return "the budget is spent; raise budget.run and run again to go on"
+    return f"run again to retry what failed; `armap calls {out}` tells of it"
 
 
 def _show(result: object) -> None:

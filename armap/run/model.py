@@ -43,11 +43,14 @@ def recorded_model(
         )
         yield model
     except BaseException:
-        if not len(journal):
-            journal.path.unlink()  # nothing was answered: the folder may be used otherwise
+        if not len(journal):  # nothing was answered: the folder may be used otherwise
+            journal.path.write_bytes(b"")
+            caps.clear()
         raise
     finally:
         journal.close()
+        if not journal.path.stat().st_size:
+            journal.path.unlink()
     watch.say(summed_up(journal, hits=model.hits))
 
 

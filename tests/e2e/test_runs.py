@@ -177,7 +177,7 @@ def test_one_dead_task_fails_alone_and_is_retried(tmp_path: Path) -> None:
     done = armap("plan", "-c", path)
     assert done.returncode == 1
     assert "1 of 30 tasks have no plan" in done.stderr
-    assert "incomplete; run again to retry what failed" in done.stderr
+    assert "incomplete: run again to retry what failed" in done.stderr
     (failure,) = (tmp_path / "out" / "failures.jsonl").read_text().splitlines()
     assert json.loads(failure)["failure"]["kind"] == "ModelError"
     assert "TimeoutError: no answer" in failure
