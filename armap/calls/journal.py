@@ -126,19 +126,17 @@ class Journal:
         """Hand a call to the kernel, with those of its messages that are new.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or gone; the journal is as it was before.
         """
-        assert self._file is not None
-        turns = b""
+        fresh: dict[bytes, bytes] = {}
         for turn, message in zip(request.turns, messages, strict=True):
-            if turn not in self._turns:
-                self._turns.add(turn)
-                turns += to_json({"kind": "turn", "id": turn.hex(), "message": message}) + b"\n"
+            if turn not in self._turns and turn not in fresh:
+                line = to_json({"kind": "turn", "id": turn.hex(), "message": message})
+                fresh[turn] = line + b"\n"
+        turns = b"".join(fresh.values())
         place = self._end + len(turns)
-        data = turns + _DUMP(call, exclude_defaults=True) + b"\n"
-        self._end += len(data)
-        while data:
-            data = data[os.write(self._file, data) :]
+        self._write(turns + _DUMP(call, exclude_defaults=True) + b"\n")
+        self._turns.update(fresh)
         self._note(request.key, call, place)
 
     def close(self) -> None:
@@ -147,6 +145,18 @@ class Journal:
             os.fsync(self._file)
             os.close(self._file)
             self._file = None
+
+    def _write(self, data: bytes) -> None:
+        """Write all of ``data`` or nothing."""
+        assert self._file is not None
+        end = self._end + len(data)
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError:
+            os.truncate(self._file, self._end)
+            raise
+        self._end = end
 
     def _note(self, key: bytes, call: Call, place: int) -> None:
         if call.retried:

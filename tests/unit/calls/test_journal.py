@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 
@@ -275,6 +277,34 @@ class TestShortWrites:
         for opened in (journal, reopen()):
             for request, call in written:
                 assert opened.answers(request) == [call]
+
+    def test_a_full_disk_costs_the_call_and_nothing_else(
+        self, journal: Journal, path: Path, reopen: Reopen
+    ) -> None:
+        first = write(journal, say("first"))
+        size = path.stat().st_size
+        for room in (0, 20, 150, 450):  # in the first message, the second, the call
+            with no_file_above(size + room), pytest.raises(OSError, match="too large"):
+                write(journal, PROMPT)
+            assert path.stat().st_size == size
+        assert len(journal) == 1
+        second, third = write(journal, PROMPT), write(journal, [PROMPT[0], *say("third")])
+        for opened in (journal, reopen()):
+            for request, call in (first, second, third):
+                assert opened.answers(request) == [call]
+            assert opened.paid.calls == 3
+        assert [messages for _, messages in read_calls(path)][1] == PROMPT
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """Let the kernel write up to that size and refuse the rest, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
