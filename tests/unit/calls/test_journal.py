@@ -267,6 +267,75 @@ class TestTornEnds:
         assert not path.exists()
 
 
+def next_file() -> int:
+    """The number that the next file to be opened will get."""
+    file = os.open(os.devnull, os.O_RDONLY)
+    os.close(file)
+    return file
+
+
+DAMAGED = {
+    "call cut short": (3, lambda line: line[:-20], "not a call: line: Invalid JSON"),
+    "call emptied": (3, lambda line: b"", "not a call: line: Invalid JSON"),
+    "call of zeros": (3, lambda line: bytes(len(line)), "not a call: line: Invalid JSON"),
+    "call without its kind": (3, lambda line: line.replace(b'"call"', b'"cell"', 1), "kind"),
+    "key": (3, lambda line: line.replace(b'"key":"', b'"key":"xy', 1), "not a call: key: "),
+    "reply": (3, lambda line: line.replace(b'"texts":[', b'"texts":[7,', 1), "reply.texts.0"),
+    "digest of a message": (1, lambda line: line[:24] + b"-" + line[25:], "not a turn: id: "),
+    "digest cut short": (1, lambda line: line[:30], "not a turn: line: Invalid JSON"),
+}
+
+
+class TestDamage:
+    @pytest.fixture(autouse=True)
+    def _three_calls(self, journal: Journal) -> None:
+        for number in range(3):
+            write(journal, [PROMPT[0], *say(f"{number}")])  # two turns and a call at first
+
+    def spoil(self, path: Path, number: int, change: Callable[[bytes], bytes]) -> None:
+        lines = path.read_bytes().splitlines()
+        lines[number - 1] = change(lines[number - 1])
+        path.write_bytes(b"\n".join(lines) + b"\n")
+
+    @pytest.mark.parametrize(("number", "change", "said"), DAMAGED.values(), ids=DAMAGED)
+    def test_a_damaged_line_is_named(
+        self, path: Path, number: int, change: Callable[[bytes], bytes], said: str
+    ) -> None:
+        self.spoil(path, number, change)
+        message = rf"calls\.jsonl:{number}: .*{said}.*; mend or remove"
+        before, free = path.read_bytes(), next_file()
+        for opening in (Journal, lambda path: Journal(path, read_only=True), read_calls):
+            with pytest.raises(DataError, match=message) as refused:
+                list(opening(path))
+            assert "\n" not in str(refused.value)
+        assert path.read_bytes() == before
+        assert next_file() == free, "nothing stays open"
+
+    def test_a_damaged_message_stops_only_those_who_read_messages(
+        self, path: Path, reopen: Reopen
+    ) -> None:
+        self.spoil(path, 1, lambda line: line.replace(b'"role":"system"', b'"role":"sister"'))
+        request, call = entry([PROMPT[0], *say("1")])
+        assert reopen().answers(request) == [call]
+        with pytest.raises(DataError, match=r"calls\.jsonl:1: not a turn: message\.role: "):
+            list(read_calls(path))
+
+    def test_a_message_that_is_gone_is_missed(self, path: Path) -> None:
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[1:]))
+        digest = lines[0].split(b'"')[7].decode()
+        with pytest.raises(DataError, match=rf"calls\.jsonl:2: .*no turn {digest!r}"):
+            list(read_calls(path))
+
+    def test_a_file_that_was_cut_while_it_was_open_is_noticed(
+        self, journal: Journal, path: Path
+    ) -> None:
+        request, _ = entry([PROMPT[0], *say("2")])
+        os.truncate(path, path.stat().st_size - 10)
+        with pytest.raises(DataError, match=r"calls\.jsonl: .* ends in the middle of a call"):
+            journal.answers(request)
+
+
 class TestShortWrites:
     def test_what_the_kernel_takes_in_pieces_is_written_whole(
         self, journal: Journal, monkeypatch: pytest.MonkeyPatch, reopen: Reopen
