@@ -53,7 +53,7 @@ Split = Literal["train", "dev", "test"]
 class Record(BaseModel):
     """Base of everything that is stored, sent or configured."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Task(Record):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,15 @@ class TestContents:
         )
         reply = Completions(texts=("B",), usage=COST, finish=("length",), logprobs=((token,),))
         request, call = write(journal, sampling=sampling, reply=reply)
+        assert reopen().answers(request) == [call]
+
+    def test_a_log_probability_of_minus_infinity_comes_back(
+        self, journal: Journal, reopen: Reopen
+    ) -> None:
+        never = TokenLogprob(token="B", logprob=-inf, top=(("A", 0.0), ("B", -inf)))
+        reply = Completions(texts=("B",), usage=COST, logprobs=((never,),))
+        request, call = write(journal, sampling=Sampling(logprobs=2), reply=reply)
+        assert journal.answers(request) == [call]
         assert reopen().answers(request) == [call]
 
     def test_the_kinds_of_failed_tries_are_kept_beside_the_reply_not_in_it(
