@@ -132,6 +132,15 @@ class Sampling(Record):
     json_schema: dict[str, JsonValue] | None = None
     """Constrain the reply to JSON of this schema, where the backend can."""
 
+    @property
+    def ordinals(self) -> range:
+        """The places of the samples in their row.
+
+        >>> Sampling(start=2, n=3).ordinals
+        range(2, 5)
+        """
+        return range(self.start, self.start + self.n)
+
 
 class TokenLogprob(Record):
     """One token of a reply."""

@@ -97,7 +97,7 @@ class Journal:
         self.paid_by_task: defaultdict[str, Account] = defaultdict(Account)
         self.retried: Counter[str] = Counter()
         self._places: dict[bytes, int | tuple[int, ...]] = {}
-        self._failures: dict[bytes, tuple[str, int]] = {}
+        self._failures: dict[bytes, tuple[str, int, range]] = {}
         self._turns: set[bytes] = set()
         self._end = 0
         if read_only and not path.is_file():
@@ -117,7 +117,7 @@ class Journal:
     @property
     def failed(self) -> Counter[str]:
         """Requests whose last word was a failure, by kind."""
-        return Counter(kind for kind, _ in self._failures.values())
+        return Counter(kind for kind, _, _ in self._failures.values())
 
     def answers(self, request: Request) -> list[Call]:
         """The calls that answered ``request``, with whichever samples each of them drew."""
@@ -125,7 +125,7 @@ class Journal:
         return [] if places is None else [self._read(place) for place in _tuple(places)]
 
     def failure(self, request: Request) -> Failure | None:
-        """How ``request`` failed, unless it was answered later."""
+        """How ``request`` failed, unless some of the same samples were drawn later."""
         found = self._failures.get(request.key)
         return None if found is None else self._read(found[1]).failure
 
@@ -171,12 +171,13 @@ class Journal:
         if call.reply is not None:
             before = self._places.get(key)
             self._places[key] = place if before is None else (*_tuple(before), place)
-            if self._failures:
-                self._failures.pop(key, None)
+            failed = self._failures.get(key) if self._failures else None
+            if failed is not None and any(drawn in failed[2] for drawn in call.sampling.ordinals):
+                del self._failures[key]
             self.paid.add(call.reply.usage)
             self.paid_by_task[call.task].add(call.reply.usage)
         elif call.failure is not None:
-            self._failures[key] = (call.failure.kind, place)
+            self._failures[key] = (call.failure.kind, place, call.sampling.ordinals)
 
     def _read(self, place: int) -> Call:
         assert self._file is not None

@@ -63,7 +63,7 @@ def read_ledger(run: Path) -> Ledger:
         DataError: there is none, or it is damaged.
     """
     account, retried = Account(), Counter[str]()
-    failed: dict[str, str] = {}
+    failed: dict[str, tuple[str, range]] = {}
     seconds: list[float] = []
     samples, began, ended = 0, float("inf"), 0.0
     for call, _ in read_calls(run / JOURNAL):
@@ -73,15 +73,17 @@ def read_ledger(run: Path) -> Ledger:
             account.add(call.reply.usage)
             samples += len(call.reply.texts)
             seconds.append(call.seconds)
-            failed.pop(call.key, None)
+            _, places = failed.get(call.key, ("", ()))
+            if any(drawn in places for drawn in call.sampling.ordinals):
+                del failed[call.key]
         elif call.failure is not None:
-            failed[call.key] = call.failure.kind
+            failed[call.key] = (call.failure.kind, call.sampling.ordinals)
     cuts = quantiles(seconds, n=20, method="inclusive") if len(seconds) > 1 else None
     return Ledger(
         paid=account.usage,
         samples=samples,
         retried=dict(retried.most_common()),
-        failed=dict(Counter(failed.values()).most_common()),
+        failed=dict(Counter(kind for kind, _ in failed.values()).most_common()),
         latency=(cuts[9], cuts[18]) if cuts else None,
         began=began if ended else 0.0,
         ended=ended,

@@ -205,8 +205,8 @@ def _missing(calls: Sequence[Call], sampling: Sampling) -> Sampling | None:
     """The part of ``sampling`` that ``calls`` do not hold."""
     if not calls:
         return sampling
-    held = {ordinal for call in calls for ordinal in _ordinals(call.sampling)}
-    lacking = [ordinal for ordinal in _ordinals(sampling) if ordinal not in held]
+    held = {ordinal for call in calls for ordinal in call.sampling.ordinals}
+    lacking = [ordinal for ordinal in sampling.ordinals if ordinal not in held]
     if not lacking:
         return None
     n = lacking[-1] - lacking[0] + 1
@@ -215,15 +215,11 @@ def _missing(calls: Sequence[Call], sampling: Sampling) -> Sampling | None:
 
 def _parts(sampling: Sampling, most: int) -> list[Sampling]:
     """Cut a request into requests of at most ``most`` samples."""
-    ordinals = _ordinals(sampling)
+    ordinals = sampling.ordinals
     return [
         sampling.model_copy(update={"start": at, "n": min(most, ordinals.stop - at)})
         for at in ordinals[::most]
     ]
-
-
-def _ordinals(sampling: Sampling) -> range:
-    return range(sampling.start, sampling.start + sampling.n)
 
 
 def _assembled(calls: Sequence[Call], sampling: Sampling) -> Completions:
@@ -233,10 +229,10 @@ def _assembled(calls: Sequence[Call], sampling: Sampling) -> Completions:
     place = {
         ordinal: (call.reply, index)
         for call in reversed(calls)
-        for index, ordinal in enumerate(_ordinals(call.sampling))
+        for index, ordinal in enumerate(call.sampling.ordinals)
         if call.reply is not None
     }
-    picked = [place[ordinal] for ordinal in _ordinals(sampling)]
+    picked = [place[ordinal] for ordinal in sampling.ordinals]
     replies = {id(reply): reply for reply, _ in picked}.values()
     return Completions(
         texts=tuple(reply.texts[index] for reply, index in picked),

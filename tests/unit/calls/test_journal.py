@@ -136,6 +136,19 @@ class TestFailures:
             assert opened.failure(request) == LATE
             assert opened.failed == Counter(TimedOut=1)
 
+    def test_a_failure_stands_when_only_other_samples_were_answered(
+        self, journal: Journal, reopen: Reopen
+    ) -> None:
+        request, _ = write(journal, sampling=Sampling(start=2, n=2), failure=LATE)
+        for place in (0, 4):
+            write(journal, sampling=Sampling(start=place, n=2))
+        for opened in (journal, reopen()):
+            assert opened.failure(request) == LATE
+            assert opened.failed == Counter(TimedOut=1)
+        write(journal, sampling=Sampling(start=3, n=1))
+        for opened in (journal, reopen()):
+            assert opened.failure(request) is None
+
     def test_the_last_failure_counts(self, journal: Journal, reopen: Reopen) -> None:
         request, _ = write(journal, failure=BUSY)
         write(journal, failure=LATE)
