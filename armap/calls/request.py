@@ -47,16 +47,17 @@ def _settings(s: Sampling) -> str:
 
 
 def _digest(message: Message) -> bytes:
-    text = blake2b(f"{message.role}\0{message.content}".encode(), digest_size=DIGEST)
-    for image in message.images:
-        text.update(b"\0" + _picture(image))
-    return text.digest()
+    text = f"{message.role}\0{message.content}".encode()
+    if not message.images:
+        return blake2b(text, digest_size=DIGEST).digest()
+    parts = b"".join(blake2b(part).digest() for part in (text, *map(_picture, message.images)))
+    return blake2b(parts, digest_size=DIGEST, person=b"images").digest()
 
 
 def _picture(image: str) -> bytes:
     if image.startswith("data:"):
         return image.encode()
     try:
-        return blake2b(Path(image).read_bytes()).digest()
+        return Path(image).read_bytes()
     except OSError as error:
         raise ConfigError(f"image {image!r} cannot be read: {error.strerror}") from error
