@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from armap.errors import ConfigError
+from armap.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,12 @@ class Request(NamedTuple):
 
         Raises:
             ConfigError: an image cannot be read.
+            ModelError: a message is no text that UTF-8 could hold.
         """
-        turns = tuple([_digest(message) for message in messages])
+        try:
+            turns = tuple([_digest(message) for message in messages])
+        except UnicodeEncodeError as error:
+            raise ModelError(f"a message cannot be sent: {error}") from error
         whole = f"{model}\0{_settings(sampling)}".encode() + b"".join(turns)
         return cls(blake2b(whole, digest_size=DIGEST).digest(), turns)
 

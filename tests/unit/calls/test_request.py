@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armap.calls.request import DIGEST, Request
-from armap.errors import ConfigError
+from armap.errors import ConfigError, ModelError
 from armap.types import Message, Sampling
 
 PROMPT = [Message(role="system", content="Play."), Message(role="user", content="4 4 6 6")]
@@ -152,3 +152,8 @@ class TestImages:
             key(self.with_image(tmp_path / "no.png"))
         with pytest.raises(ConfigError, match=r"cannot be read: Is a directory"):
             key(self.with_image(tmp_path))
+
+
+def test_half_a_character_cannot_be_sent_and_says_so() -> None:
+    with pytest.raises(ModelError, match=r"cannot be sent: .*'\\ud83d' in position 5: surrogates"):
+        key([*PROMPT, Message(role="user", content="\ud83d is half an emoji")])
