@@ -139,18 +139,20 @@ class Meter:
         """A call wants to start.
 
         Raises:
-            BudgetSpent: a cap is reached; names it and how to raise it.
+            BudgetSpent: it would pass a cap; names it and how to go on.
         """
         cap, account = self._cap, self._account
-        share = 1 + self._flying / max(account.calls, 1)
+        calls = self._flying + 1
+        likely = 1 + calls / account.calls if account.calls else 1.0
         for what, limit, used in (
-            ("calls", cap.calls, account.calls + self._flying),
-            ("tokens", cap.tokens, account.tokens * share),
-            ("dollars", cap.dollars, account.dollars * share),
+            ("calls", cap.calls, account.calls + calls),
+            ("tokens", cap.tokens, account.tokens * likely),
+            ("dollars", cap.dollars, account.dollars * likely),
         ):
-            if limit is not None and used >= limit:
+            if limit is not None and used > limit * (1 + 1e-9):
                 raise self._error(
-                    f"{self._whose}.{what}: {limit:g} are used up; raise it and run again to go on"
+                    f"{self._whose}.{what}: the cap of {limit:,} leaves no room for another call; "
+                    "raise it and run again to go on"
                 )
         self._flying += 1
 
