@@ -22,10 +22,10 @@ __all__ = ["Account", "Budget", "BudgetConfig", "Meter", "Prices"]
 class Prices(Record):
     """Dollars per million tokens."""
 
-    input: float = Field(default=0.0, ge=0.0)
-    cached_input: float | None = Field(default=None, ge=0.0)
+    input: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    cached_input: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     """For prompt tokens out of the server's prefix cache; as ``input`` when not given."""
-    output: float = Field(default=0.0, ge=0.0)
+    output: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
 
     def dollars(self, usage: Usage) -> float:
         """The price of what was used.
@@ -35,7 +35,7 @@ class Prices(Record):
         0.0019
         """
         cached = self.input if self.cached_input is None else self.cached_input
-        fresh = usage.prompt_tokens - usage.cached_tokens
+        fresh = max(0, usage.prompt_tokens - usage.cached_tokens)
         total = fresh * self.input + usage.cached_tokens * cached
         return (total + usage.completion_tokens * self.output) / 1e6
 
@@ -47,7 +47,7 @@ class Budget(Record):
     """Requests that were answered, one with ``n`` samples counted once."""
     tokens: int | None = Field(default=None, gt=0)
     """Prompt and completion tokens."""
-    dollars: float | None = Field(default=None, gt=0.0)
+    dollars: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     """By ``llm.prices``."""
 
     @property

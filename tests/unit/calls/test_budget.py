@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, nan
 
 import pytest
 from hypothesis import given
@@ -31,9 +31,13 @@ class TestPrices:
     def test_tokens_cost_what_their_kind_costs(self, prices: Prices, dollars: float) -> None:
         assert prices.dollars(USED) == pytest.approx(dollars)
 
+    def test_a_server_that_counts_more_cached_tokens_than_tokens_pays_nothing_back(self) -> None:
+        odd = Usage(calls=1, prompt_tokens=10, cached_tokens=1000)
+        assert Prices(input=2.0, cached_input=0.0).dollars(odd) == 0.0
+
     @pytest.mark.parametrize("field", ["input", "cached_input", "output"])
-    @pytest.mark.parametrize("value", [-1.0, nan])
-    def test_a_price_is_no_less_than_nothing(self, field: str, value: float) -> None:
+    @pytest.mark.parametrize("value", [-1.0, nan, inf])
+    def test_a_price_is_a_number_no_less_than_nothing(self, field: str, value: float) -> None:
         with pytest.raises(ValidationError):
             Prices.model_validate({field: value})
 
@@ -71,8 +75,8 @@ class TestRoom:
         assert Budget(dollars=0.1).limited
 
     @pytest.mark.parametrize("field", ["calls", "tokens", "dollars"])
-    @pytest.mark.parametrize("value", [0, -1, nan])
-    def test_a_cap_is_more_than_nothing(self, field: str, value: float) -> None:
+    @pytest.mark.parametrize("value", [0, -1, nan, inf])
+    def test_a_cap_is_more_than_nothing_and_an_end(self, field: str, value: float) -> None:
         with pytest.raises(ValidationError):
             BudgetConfig.model_validate({"task": {field: value}})
 
