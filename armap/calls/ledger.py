@@ -44,7 +44,7 @@ class Ledger(Record):
             ("completion tokens", f"{paid.completion_tokens:,}"),
         ]
         if paid.cached_tokens:
-            share = paid.cached_tokens / paid.prompt_tokens
+            share = paid.cached_tokens / max(paid.prompt_tokens, paid.cached_tokens)
             rows.insert(2, ("of them cached", f"{paid.cached_tokens:,} ({share:.1%})"))
         if paid.dollars:
             rows.append(("dollars", f"{paid.dollars:,.4f}"))
