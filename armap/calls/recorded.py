@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from armap.calls.budget import Account, Budget, BudgetConfig, Meter
@@ -79,8 +80,8 @@ class Recorded:
         while request.key in self._flying:
             await self._landing(request.key)
         calls = self._journal.answers(request)
-        missing = _missing(calls, sampling) if calls else sampling
-        if missing is None:
+        lacking = _lacking(calls, sampling) if calls else [sampling]
+        if not lacking:
             self.hits += 1
             return _assembled(calls, sampling)
         if self._model is None:
@@ -88,18 +89,13 @@ class Recorded:
         if request.key in self._failed:
             raise self._failed[request.key].error()
         self._flying[request.key] = None
-        most = getattr(self._model, "max_n", None)
         try:
-            if most is None or missing.n <= most:
-                drawn = [await self._call(self._model, request, messages, missing)]
-            else:
-                parts = _parts(missing, most)
-                drawn = await self._calls(self._model, request, messages, parts)
+            calls += await self._draw(self._model, request, messages, lacking)
         finally:
             landing = self._flying.pop(request.key)
             if landing is not None:
                 landing.set_result(None)
-        return _assembled(calls + drawn, sampling)
+        return _assembled(calls, sampling)
 
     async def close(self) -> None:
         """Close the model. Idempotent."""
@@ -113,14 +109,18 @@ class Recorded:
             landing = self._flying[key] = asyncio.get_running_loop().create_future()
         return asyncio.shield(landing)
 
-    async def _calls(
+    async def _draw(
         self,
         model: ChatModel,
         request: Request,
         messages: Sequence[Message],
-        parts: Sequence[Sampling],
+        lacking: Sequence[Sampling],
     ) -> list[Call]:
-        """Draw samples in several calls; when one fails, the others are on record."""
+        """Draw samples, in several calls if need be; when one fails, the others are on record."""
+        most = getattr(model, "max_n", None)
+        parts = [part for samples in lacking for part in _parts(samples, most)]
+        if len(parts) == 1:
+            return [await self._call(model, request, messages, parts[0])]
         results = await asyncio.gather(
             *(self._call(model, request, messages, part) for part in parts), return_exceptions=True
         )
@@ -201,20 +201,21 @@ class Recorded:
         )
 
 
-def _missing(calls: Sequence[Call], sampling: Sampling) -> Sampling | None:
-    """The part of ``sampling`` that ``calls`` do not hold."""
-    if not calls:
-        return sampling
+def _lacking(calls: Sequence[Call], sampling: Sampling) -> list[Sampling]:
+    """The samples that ``calls`` do not hold: those side by side in one request."""
     held = {ordinal for call in calls for ordinal in call.sampling.ordinals}
-    lacking = [ordinal for ordinal in sampling.ordinals if ordinal not in held]
-    if not lacking:
-        return None
-    n = lacking[-1] - lacking[0] + 1
-    return sampling.model_copy(update={"start": lacking[0], "n": n})
+    runs = [
+        tuple(ordinals)
+        for is_held, ordinals in groupby(sampling.ordinals, key=held.__contains__)
+        if not is_held
+    ]
+    return [sampling.model_copy(update={"start": run[0], "n": len(run)}) for run in runs]
 
 
-def _parts(sampling: Sampling, most: int) -> list[Sampling]:
+def _parts(sampling: Sampling, most: int | None) -> list[Sampling]:
     """Cut a request into requests of at most ``most`` samples."""
+    if most is None or sampling.n <= most:
+        return [sampling]
     ordinals = sampling.ordinals
     return [
         sampling.model_copy(update={"start": at, "n": min(most, ordinals.stop - at)})

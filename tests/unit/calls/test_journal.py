@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import resource
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import accumulate
 from math import inf
 from pathlib import Path
@@ -18,7 +16,7 @@ from hypothesis import strategies as st
 from armap.calls.journal import Journal, read_calls
 from armap.errors import DataError
 from armap.types import Completions, Failure, Message, Sampling, TokenLogprob, Usage
-from tests.unit.calls.fakes import COST, PROMPT, entry, reply_to, write
+from tests.unit.calls.fakes import COST, PROMPT, entry, no_file_above, reply_to, write
 
 Reopen = Callable[[], Journal]
 BUSY = Failure(kind="RateLimited", message="slow down")
@@ -386,17 +384,6 @@ class TestShortWrites:
                 assert opened.answers(request) == [call]
             assert opened.paid.calls == 3
         assert [messages for _, messages in read_calls(path)][1] == PROMPT
-
-
-@contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """Let the kernel write up to that size and refuse the rest, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
