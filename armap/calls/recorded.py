@@ -124,9 +124,14 @@ class Recorded:
         results = await asyncio.gather(
             *(self._call(model, request, messages, part) for part in parts), return_exceptions=True
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        errors = [result for result in results if isinstance(result, BaseException)]
+        for error in errors:
+            if not isinstance(error, ModelError):
+                raise error
+        if errors:
+            failure = self._journal.failure(request)
+            assert failure is not None
+            raise failure.error() from errors[0]  # the last one, as in a replay
         return [result for result in results if isinstance(result, Call)]
 
     async def _call(

@@ -234,6 +234,23 @@ class TestParts:
         assert model.places == [(2, 2)]
         assert reply.texts == texts(*range(6))
 
+    @pytest.mark.parametrize("failing", [(0, 1), (0, 3), (1, 2), (2, 3)])
+    def test_when_several_fail_the_same_one_is_told_live_and_in_a_replay(
+        self, session: Session, failing: tuple[int, ...]
+    ) -> None:
+        errors = [RateLimited(f"part {i}") if i in failing else None for i in range(4)]
+        (live,) = session.outcomes(Row(errors, max_n=1), row(4))
+        (replayed,) = session.outcomes(None, row(4))
+        assert repr(replayed) == repr(live)
+        model = Row(max_n=1)
+        session.ask(model, row(4))
+        assert model.places == [(i, 1) for i in failing]
+
+    def test_a_mistake_of_the_configuration_comes_before_failures(self, session: Session) -> None:
+        (error,) = session.outcomes(Row([TimedOut("late"), ConfigError("no key")], max_n=1), row(2))
+        assert repr(error) == repr(ConfigError("no key"))
+        assert session.recorded == [(0, 1, "TimedOut")]
+
 
 class TestAtTheSameTime:
     def test_identical_requests_are_sent_once(self, session: Session) -> None:
