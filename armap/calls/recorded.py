@@ -147,7 +147,7 @@ class Recorded:
             for meter in self._meters(scope.task):
                 meter.take_off()
                 flying.append(meter)
-            reply = await model.complete(messages, sampling)
+            reply = _checked(self.name, await model.complete(messages, sampling), sampling)
         except ArmapError as problem:
             if not isinstance(problem, ModelError):
                 raise
@@ -204,6 +204,13 @@ class Recorded:
             f"{self._journal.path}: holds no such call (task {scope.task!r}); a replay needs a "
             "finished run and its own configuration"
         )
+
+
+def _checked(name: str, reply: Completions, sampling: Sampling) -> Completions:
+    """Hold a model to its protocol."""
+    if len(reply.texts) != sampling.n:
+        raise ModelError(f"{name} was asked for {sampling.n} replies and gave {len(reply.texts)}")
+    return reply
 
 
 def _lacking(calls: Sequence[Call], sampling: Sampling) -> list[Sampling]:

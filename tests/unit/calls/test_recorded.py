@@ -379,6 +379,32 @@ class TestFailures:
         session.ask(model, row(1))
         assert session.recorded == [(0, 1, "")]
 
+    @pytest.mark.parametrize("given", [0, 1, 3])
+    def test_a_model_that_gives_another_number_of_replies_has_failed(
+        self, session: Session, given: int
+    ) -> None:
+        class Miscounting(Row):
+            async def complete(
+                self, messages: Sequence[Message], sampling: Sampling
+            ) -> Completions:
+                return Completions(texts=("x",) * given, usage=COST)
+
+        (error,) = session.outcomes(Miscounting(), row(2))
+        assert isinstance(error, ModelError)
+        assert str(error) == f"row was asked for 2 replies and gave {given}"
+        assert session.recorded == [(0, 2, type(error).__name__)]
+
+    def test_a_model_that_gives_something_else_has_failed(self, session: Session) -> None:
+        class Talking(Row):
+            async def complete(
+                self, messages: Sequence[Message], sampling: Sampling
+            ) -> Completions:
+                return "hello"  # type: ignore[return-value]  # as a third party's might
+
+        (error,) = session.outcomes(Talking(), row(1))
+        assert isinstance(error, ModelError)
+        assert "str" in str(error)
+
     def test_a_full_disk_is_told_and_not_mistaken_for_a_failure_of_the_model(
         self, session: Session
     ) -> None:
