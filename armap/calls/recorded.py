@@ -87,7 +87,7 @@ class Recorded:
         if self._model is None:
             raise self._as_recorded(request)
         if request.key in self._failed:
-            raise self._failed[request.key].error()
+            raise _revived(self._failed[request.key])
         self._flying[request.key] = None
         try:
             calls += await self._draw(self._model, request, messages, lacking)
@@ -131,7 +131,7 @@ class Recorded:
         if errors:
             failure = self._journal.failure(request)
             assert failure is not None
-            raise failure.error() from errors[0]  # the last one, as in a replay
+            raise _revived(failure) from errors[0]  # the last one, as in a replay
         return [result for result in results if isinstance(result, Call)]
 
     async def _call(
@@ -198,12 +198,18 @@ class Recorded:
     def _as_recorded(self, request: Request) -> Exception:
         failure = self._journal.failure(request)
         if failure is not None:
-            return failure.error()
+            return _revived(failure)
         scope = current_scope()
         return ReplayError(
             f"{self._journal.path}: holds no such call (task {scope.task!r}); a replay needs a "
             "finished run and its own configuration"
         )
+
+
+def _revived(failure: Failure) -> ModelError:
+    """The error of a record; of a third party's own class only the message is left."""
+    error = failure.error()
+    return error if isinstance(error, ModelError) else ModelError(failure.message)
 
 
 def _checked(name: str, reply: Completions, sampling: Sampling) -> Completions:

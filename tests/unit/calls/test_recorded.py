@@ -444,6 +444,25 @@ class TestReplay:
         with pytest.raises(ReplayError, match=r"calls\.jsonl: holds no such call \(task 'toy/dev"):
             session(None, use)
 
+    def test_an_error_of_a_third_partys_own_class_comes_back_as_a_model_error(
+        self, session: Session
+    ) -> None:
+        class FancyError(ModelError):
+            """Of a third party."""
+
+            def __init__(self, status: int, text: str) -> None:
+                super().__init__(f"{status}: {text}")
+
+        async def twice(recorded: Recorded) -> list[str]:
+            asked = (recorded.complete(PROMPT, row(1)) for _ in range(2))
+            return list(map(repr, await asyncio.gather(*asked, return_exceptions=True)))
+
+        assert session(Row([FancyError(418, "tea")]), twice) == [
+            "FancyError('418: tea')",
+            "ModelError('418: tea')",
+        ]
+        assert session(None, twice) == ["ModelError('418: tea')"] * 2
+
 
 class TestCancelled:
     @pytest.mark.parametrize("max_n", [None, 1])
