@@ -13,6 +13,7 @@ from armap.calls.request import Request
 from armap.calls.scope import current_scope
 from armap.errors import (
     ArmapError,
+    BudgetSpent,
     ModelError,
     ReplayError,
     RunBudgetSpent,
@@ -174,7 +175,8 @@ class Recorded:
         )
         self._journal.append(request, messages, call)
         if error is not None and call.failure is not None:
-            self._failed[request.key] = call.failure
+            if not isinstance(error, BudgetSpent):  # which may be one task's only
+                self._failed[request.key] = call.failure
             raise error
         return call
 

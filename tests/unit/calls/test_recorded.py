@@ -602,6 +602,17 @@ class TestBudget:
         assert list(map(repr, replayed)) == list(map(repr, live))
         assert kinds(replayed)[2:] == ["TaskBudgetSpent"] * 2
 
+    def test_one_task_without_means_does_not_stop_another_with_the_same_question(
+        self, session: Session
+    ) -> None:
+        async def use(recorded: Recorded) -> list[str]:
+            await spend(1)(recorded)
+            refused = await spend(1, first=5)(recorded)
+            answered = await spend(1, TWO, first=5)(recorded)
+            return kinds(refused + answered)
+
+        assert session(Row(), use, task={"calls": 1}) == ["TaskBudgetSpent", "Completions"]
+
 
 ASKED = st.lists(
     st.tuples(st.integers(1, 4), st.integers(0, 4), st.integers(0, 1), st.integers(0, 5)),
