@@ -167,7 +167,7 @@ class Recorded:
             sampling=sampling,
             task=scope.task,
             session=scope.session,
-            reply=self._priced(reply) if reply is not None else None,
+            reply=self._booked(reply) if reply is not None else None,
             failure=Failure.of(error) if error is not None else None,
             retried=reply.retried if reply is not None else error.retried if error else (),
             seconds=round(time.perf_counter() - started, 4),
@@ -190,11 +190,14 @@ class Recorded:
             self._task_meters[task] = Meter(cap, account, TaskBudgetSpent, "budget.task")
         return (self._task_meters[task], self._run_meter)
 
-    def _priced(self, reply: Completions) -> Completions:
-        if self._prices is None:
+    def _booked(self, reply: Completions) -> Completions:
+        """The reply with its price; an answer counts as a call even if the model counts none."""
+        usage = reply.usage
+        calls = usage.calls or 1
+        dollars = usage.dollars if self._prices is None else self._prices.dollars(usage)
+        if calls == usage.calls and dollars == usage.dollars:
             return reply
-        dollars = self._prices.dollars(reply.usage)
-        usage = reply.usage.model_copy(update={"dollars": dollars})
+        usage = usage.model_copy(update={"calls": calls, "dollars": dollars})
         return reply.model_copy(update={"usage": usage})
 
     def _as_recorded(self, request: Request) -> Exception:

@@ -31,7 +31,7 @@ from armap.errors import (
     RunBudgetSpent,
     TimedOut,
 )
-from armap.types import Completions, Message, Sampling, Task
+from armap.types import Completions, Message, Sampling, Task, Usage
 from tests.unit.calls.fakes import COST, PROMPT, Row, no_file_above, text_at
 
 T = TypeVar("T")
@@ -612,6 +612,11 @@ class TestBudget:
             return kinds(refused + answered)
 
         assert session(Row(), use, task={"calls": 1}) == ["TaskBudgetSpent", "Completions"]
+
+    def test_a_model_that_counts_no_calls_is_capped_all_the_same(self, session: Session) -> None:
+        outcomes = session(Row(usage=Usage()), spend(4), task={"calls": 2})
+        assert kinds(outcomes) == ["Completions"] * 2 + ["TaskBudgetSpent"] * 2
+        assert outcomes[0].usage == Usage(calls=1)
 
 
 ASKED = st.lists(
