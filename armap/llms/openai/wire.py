@@ -71,7 +71,7 @@ def _data_url(image: str) -> str:
 
 @lru_cache(maxsize=64)
 def _encoded(image: str, _changed: int) -> str:
-    kind = mimetypes.guess_type(image)[0]
+    kind = mimetypes.guess_type(image, strict=False)[0]
     if kind is None or not kind.startswith("image/"):
         raise ConfigError(f"image {image!r}: its name does not say what kind of image it is")
     return f"data:{kind};base64,{base64.b64encode(Path(image).read_bytes()).decode()}"

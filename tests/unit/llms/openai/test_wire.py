@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import mimetypes
 import os
 from itertools import permutations
 from pathlib import Path
@@ -128,6 +129,14 @@ class TestImages:
             {"type": "image_url", "image_url": {"url": url}},
             {"type": "text", "text": "What is this?"},
         ]
+
+    def test_a_machine_without_a_list_of_types_knows_webp(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mimetypes, "_db", mimetypes.MimeTypes())  # no /etc/mime.types
+        (tmp_path / "a.webp").write_bytes(b"a")
+        image, _ = self.ask(str(tmp_path / "a.webp"))
+        assert image["image_url"]["url"] == "data:image/webp;base64,YQ=="
 
     def test_images_come_before_the_text_in_their_order_and_data_urls_as_they_are(
         self, tmp_path: Path
