@@ -136,8 +136,8 @@ class RunBudgetSpent(BudgetSpent):
 
 
 def _kinds(root: type[BoundaryError]) -> dict[str, type[BoundaryError]]:
-    """Every kind of boundary error by its name."""
-    found = {root.__name__: root}
+    """Every kind of boundary error above by its name; not what others derive from them."""
+    found = {root.__name__: root} if root.__module__ == __name__ else {}
     for kind in root.__subclasses__():
         found |= _kinds(kind)
     return found
@@ -148,6 +148,8 @@ def revive(kind: str, message: str) -> BoundaryError:
 
     >>> revive("TimedOut", "after 30 s")
     TimedOut('after 30 s')
+    >>> revive("SomebodysOwn", "no tea")
+    BoundaryError('no tea')
     """
     return _kinds(BoundaryError).get(kind, BoundaryError)(message)
 

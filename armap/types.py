@@ -53,7 +53,7 @@ Split = Literal["train", "dev", "test"]
 class Record(BaseModel):
     """Base of everything that is stored, sent or configured."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Task(Record):
@@ -131,6 +131,15 @@ class Sampling(Record):
     """Return log-probabilities of the tokens drawn, with so many alternatives each."""
     json_schema: dict[str, JsonValue] | None = None
     """Constrain the reply to JSON of this schema, where the backend can."""
+
+    @property
+    def ordinals(self) -> range:
+        """The places of the samples in their row.
+
+        >>> Sampling(start=2, n=3).ordinals
+        range(2, 5)
+        """
+        return range(self.start, self.start + self.n)
 
 
 class TokenLogprob(Record):

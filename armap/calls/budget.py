@@ -22,10 +22,10 @@ __all__ = ["Account", "Budget", "BudgetConfig", "Meter", "Prices"]
 class Prices(Record):
     """Dollars per million tokens."""
 
-    input: float = Field(default=0.0, ge=0.0)
-    cached_input: float | None = Field(default=None, ge=0.0)
+    input: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    cached_input: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     """For prompt tokens out of the server's prefix cache; as ``input`` when not given."""
-    output: float = Field(default=0.0, ge=0.0)
+    output: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
 
     def dollars(self, usage: Usage) -> float:
         """The price of what was used.
@@ -35,7 +35,7 @@ class Prices(Record):
         0.0019
         """
         cached = self.input if self.cached_input is None else self.cached_input
-        fresh = usage.prompt_tokens - usage.cached_tokens
+        fresh = max(0, usage.prompt_tokens - usage.cached_tokens)
         total = fresh * self.input + usage.cached_tokens * cached
         return (total + usage.completion_tokens * self.output) / 1e6
 
@@ -47,7 +47,7 @@ class Budget(Record):
     """Requests that were answered, one with ``n`` samples counted once."""
     tokens: int | None = Field(default=None, gt=0)
     """Prompt and completion tokens."""
-    dollars: float | None = Field(default=None, gt=0.0)
+    dollars: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     """By ``llm.prices``."""
 
     @property
@@ -139,18 +139,20 @@ class Meter:
         """A call wants to start.
 
         Raises:
-            BudgetSpent: a cap is reached; names it and how to raise it.
+            BudgetSpent: it would pass a cap; names it and how to go on.
         """
         cap, account = self._cap, self._account
-        share = 1 + self._flying / max(account.calls, 1)
+        calls = self._flying + 1
+        likely = 1 + calls / account.calls if account.calls else 1.0
         for what, limit, used in (
-            ("calls", cap.calls, account.calls + self._flying),
-            ("tokens", cap.tokens, account.tokens * share),
-            ("dollars", cap.dollars, account.dollars * share),
+            ("calls", cap.calls, account.calls + calls),
+            ("tokens", cap.tokens, account.tokens * likely),
+            ("dollars", cap.dollars, account.dollars * likely),
         ):
-            if limit is not None and used >= limit:
+            if limit is not None and used > limit * (1 + 1e-9):
                 raise self._error(
-                    f"{self._whose}.{what}: {limit:g} are used up; raise it and run again to go on"
+                    f"{self._whose}.{what}: the cap of {limit:,} leaves no room for another call; "
+                    "raise it and run again to go on"
                 )
         self._flying += 1
 

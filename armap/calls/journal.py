@@ -14,12 +14,13 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import to_json
 
 from armap.calls.budget import Account
+from armap.calls.request import DIGEST
 from armap.errors import DataError
 from armap.types import Completions, Failure, Message, Record, Sampling
 
@@ -37,13 +38,14 @@ JOURNAL = "calls.jsonl"
 _log = logging.getLogger(__name__)
 _TURN = b'{"kind":"turn","id":"'
 _CHUNK = 1 << 13
+_Digest = Annotated[str, Field(pattern=f"^[0-9a-f]{{{2 * DIGEST}}}$")]
 
 
 class Turn(Record):
     """One chat message, kept once."""
 
     kind: Literal["turn"]
-    id: str
+    id: _Digest
     message: Message
 
 
@@ -51,7 +53,7 @@ class Call(Record):
     """One request and what became of it."""
 
     kind: Literal["call"]
-    key: str
+    key: _Digest
     """Digest of the request, ``n`` and ``start`` left out."""
     model: str
     messages: tuple[str, ...]
@@ -69,6 +71,7 @@ class Call(Record):
     """When it ended, in seconds since 1970."""
 
 
+_Line = TypeVar("_Line", Turn, Call)
 _DUMP = Call.__pydantic_serializer__.to_json
 
 
@@ -94,14 +97,18 @@ class Journal:
         self.paid_by_task: defaultdict[str, Account] = defaultdict(Account)
         self.retried: Counter[str] = Counter()
         self._places: dict[bytes, int | tuple[int, ...]] = {}
-        self._failures: dict[bytes, tuple[str, int]] = {}
+        self._failures: dict[bytes, tuple[str, int, range]] = {}
         self._turns: set[bytes] = set()
         self._end = 0
         if read_only and not path.is_file():
             raise DataError(f"{path}: no such file; this run kept no journal of its calls")
         flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
         self._file: int | None = os.open(path, flags, 0o644)
-        self._read_all(mend=not read_only)
+        try:
+            self._read_all(mend=not read_only)
+        except BaseException:
+            self.close()
+            raise
 
     def __len__(self) -> int:
         """Requests that were answered."""
@@ -110,7 +117,7 @@ class Journal:
     @property
     def failed(self) -> Counter[str]:
         """Requests whose last word was a failure, by kind."""
-        return Counter(kind for kind, _ in self._failures.values())
+        return Counter(kind for kind, _, _ in self._failures.values())
 
     def answers(self, request: Request) -> list[Call]:
         """The calls that answered ``request``, with whichever samples each of them drew."""
@@ -118,7 +125,7 @@ class Journal:
         return [] if places is None else [self._read(place) for place in _tuple(places)]
 
     def failure(self, request: Request) -> Failure | None:
-        """How ``request`` failed, unless it was answered later."""
+        """How ``request`` failed, unless some of the same samples were drawn later."""
         found = self._failures.get(request.key)
         return None if found is None else self._read(found[1]).failure
 
@@ -126,19 +133,17 @@ class Journal:
         """Hand a call to the kernel, with those of its messages that are new.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or gone; the journal is as it was before.
         """
-        assert self._file is not None
-        turns = b""
+        fresh: dict[bytes, bytes] = {}
         for turn, message in zip(request.turns, messages, strict=True):
-            if turn not in self._turns:
-                self._turns.add(turn)
-                turns += to_json({"kind": "turn", "id": turn.hex(), "message": message}) + b"\n"
+            if turn not in self._turns and turn not in fresh:
+                line = to_json({"kind": "turn", "id": turn.hex(), "message": message})
+                fresh[turn] = line + b"\n"
+        turns = b"".join(fresh.values())
         place = self._end + len(turns)
-        data = turns + _DUMP(call, exclude_defaults=True) + b"\n"
-        self._end += len(data)
-        while data:
-            data = data[os.write(self._file, data) :]
+        self._write(turns + _DUMP(call, exclude_defaults=True) + b"\n")
+        self._turns.update(fresh)
         self._note(request.key, call, place)
 
     def close(self) -> None:
@@ -148,33 +153,49 @@ class Journal:
             os.close(self._file)
             self._file = None
 
+    def _write(self, data: bytes) -> None:
+        """Write all of ``data`` or nothing."""
+        assert self._file is not None
+        end = self._end + len(data)
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError:
+            os.truncate(self._file, self._end)
+            raise
+        self._end = end
+
     def _note(self, key: bytes, call: Call, place: int) -> None:
         if call.retried:
             self.retried.update(call.retried)
         if call.reply is not None:
             before = self._places.get(key)
             self._places[key] = place if before is None else (*_tuple(before), place)
-            if self._failures:
-                self._failures.pop(key, None)
+            failed = self._failures.get(key) if self._failures else None
+            if failed is not None and any(drawn in failed[2] for drawn in call.sampling.ordinals):
+                del self._failures[key]
             self.paid.add(call.reply.usage)
             self.paid_by_task[call.task].add(call.reply.usage)
         elif call.failure is not None:
-            self._failures[key] = (call.failure.kind, place)
+            self._failures[key] = (call.failure.kind, place, call.sampling.ordinals)
 
     def _read(self, place: int) -> Call:
         assert self._file is not None
-        line, size = b"", _CHUNK
+        line, size = os.pread(self._file, _CHUNK, place), _CHUNK
         while (end := line.find(b"\n")) < 0:
-            line, size = os.pread(self._file, size, place), 2 * size
+            size *= 2
+            longer = os.pread(self._file, size, place)
+            if len(longer) == len(line):
+                raise DataError(f"{self.path}: changed by somebody; ends in the middle of a call")
+            line = longer
         return Call.model_validate_json(line[:end])
 
     def _read_all(self, *, mend: bool) -> None:
         for number, place, line in _lines(self.path):
             if line.startswith(_TURN):
-                start = len(_TURN)
-                self._turns.add(bytes.fromhex(line[start : line.index(b'"', start)].decode()))
+                self._turns.add(_digest(self.path, number, line))
             else:
-                call = _parse(self.path, number, line)
+                call = _parse(self.path, number, line, Call)
                 self._note(bytes.fromhex(call.key), call, place)
             self._end = place + len(line)
         torn = self.path.stat().st_size - self._end
@@ -196,10 +217,13 @@ def read_calls(path: Path) -> Iterator[tuple[Call, list[Message]]]:
     turns: dict[str, Message] = {}
     for number, _, line in _lines(path):
         if line.startswith(_TURN):
-            turn = Turn.model_validate_json(line)
+            turn = _parse(path, number, line, Turn)
             turns[turn.id] = turn.message
         else:
-            call = _parse(path, number, line)
+            call = _parse(path, number, line, Call)
+            for digest in call.messages:
+                if digest not in turns:
+                    raise DataError(f"{path}:{number}: there is no turn {digest!r} before it")
             yield call, [turns[digest] for digest in call.messages]
 
 
@@ -218,12 +242,24 @@ def _tuple(places: int | tuple[int, ...]) -> tuple[int, ...]:
     return (places,) if isinstance(places, int) else places
 
 
-def _parse(path: Path, number: int, line: bytes) -> Call:
+def _digest(path: Path, number: int, line: bytes) -> bytes:
+    """The digest in a turn's line; the message is not looked at."""
+    start, end = len(_TURN), len(_TURN) + 2 * DIGEST
     try:
-        return Call.model_validate_json(line)
+        if line.startswith(b'",', end):
+            return bytes.fromhex(line[start:end].decode())
+    except ValueError:
+        pass
+    return bytes.fromhex(_parse(path, number, line, Turn).id)
+
+
+def _parse(path: Path, number: int, line: bytes, kind: type[_Line]) -> _Line:
+    try:
+        return kind.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "line"
         raise DataError(
-            f"{path}:{number}: not a call: {where}: {first['msg']}; mend or remove the line"
+            f"{path}:{number}: not a {kind.__name__.lower()}: {where}: {first['msg']}; "
+            "mend or remove the line"
         ) from error

@@ -63,7 +63,7 @@ class Ledger(Record):
             ("completion tokens", f"{paid.completion_tokens:,}"),
         ]
         if paid.cached_tokens:
-            share = paid.cached_tokens / paid.prompt_tokens
+            share = paid.cached_tokens / max(paid.prompt_tokens, paid.cached_tokens)
             rows.insert(2, ("of them cached", f"{paid.cached_tokens:,} ({share:.1%})"))
         if paid.dollars:
             rows.append(("dollars", f"{paid.dollars:,.4f}"))
@@ -84,7 +84,7 @@ def read_ledger(run: Path) -> Ledger:
         DataError: there is none, or it is damaged.
     """
     account, retried = Account(), Counter[str]()
-    failed: dict[str, str] = {}
+    failed: dict[str, tuple[str, range]] = {}
     seconds: list[float] = []
     stretches: list[tuple[float, float]] = []
     samples = 0
@@ -95,15 +95,17 @@ def read_ledger(run: Path) -> Ledger:
             account.add(call.reply.usage)
             samples += len(call.reply.texts)
             seconds.append(call.seconds)
-            failed.pop(call.key, None)
+            _, places = failed.get(call.key, ("", ()))
+            if any(drawn in places for drawn in call.sampling.ordinals):
+                del failed[call.key]
         elif call.failure is not None:
-            failed[call.key] = call.failure.kind
+            failed[call.key] = (call.failure.kind, call.sampling.ordinals)
     cuts = quantiles(seconds, n=20, method="inclusive") if len(seconds) > 1 else None
     return Ledger(
         paid=account.usage,
         samples=samples,
         retried=dict(retried.most_common()),
-        failed=dict(Counter(failed.values()).most_common()),
+        failed=dict(Counter(kind for kind, _ in failed.values()).most_common()),
         latency=(cuts[9], cuts[18]) if cuts else None,
         stretches=tuple(stretches),
     )

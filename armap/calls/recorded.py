@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from armap.calls.budget import Account, Budget, BudgetConfig, Meter
@@ -12,6 +13,7 @@ from armap.calls.request import Request
 from armap.calls.scope import current_scope
 from armap.errors import (
     ArmapError,
+    BudgetSpent,
     ModelError,
     ReplayError,
     RunBudgetSpent,
@@ -79,27 +81,22 @@ class Recorded:
         while request.key in self._flying:
             await self._landing(request.key)
         calls = self._journal.answers(request)
-        missing = _missing(calls, sampling) if calls else sampling
-        if missing is None:
+        lacking = _lacking(calls, sampling) if calls else [sampling]
+        if not lacking:
             self.hits += 1
             return _assembled(calls, sampling)
         if self._model is None:
             raise self._as_recorded(request)
         if request.key in self._failed:
-            raise self._failed[request.key].error()
+            raise _revived(self._failed[request.key])
         self._flying[request.key] = None
-        most = getattr(self._model, "max_n", None)
         try:
-            if most is None or missing.n <= most:
-                drawn = [await self._call(self._model, request, messages, missing)]
-            else:
-                parts = _parts(missing, most)
-                drawn = await self._calls(self._model, request, messages, parts)
+            calls += await self._draw(self._model, request, messages, lacking)
         finally:
             landing = self._flying.pop(request.key)
             if landing is not None:
                 landing.set_result(None)
-        return _assembled(calls + drawn, sampling)
+        return _assembled(calls, sampling)
 
     async def close(self) -> None:
         """Close the model. Idempotent."""
@@ -113,20 +110,29 @@ class Recorded:
             landing = self._flying[key] = asyncio.get_running_loop().create_future()
         return asyncio.shield(landing)
 
-    async def _calls(
+    async def _draw(
         self,
         model: ChatModel,
         request: Request,
         messages: Sequence[Message],
-        parts: Sequence[Sampling],
+        lacking: Sequence[Sampling],
     ) -> list[Call]:
-        """Draw samples in several calls; when one fails, the others are on record."""
+        """Draw samples, in several calls if need be; when one fails, the others are on record."""
+        most = getattr(model, "max_n", None)
+        parts = [part for samples in lacking for part in _parts(samples, most)]
+        if len(parts) == 1:
+            return [await self._call(model, request, messages, parts[0])]
         results = await asyncio.gather(
             *(self._call(model, request, messages, part) for part in parts), return_exceptions=True
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        errors = [result for result in results if isinstance(result, BaseException)]
+        for error in errors:
+            if not isinstance(error, ModelError):
+                raise error
+        if errors:
+            failure = self._journal.failure(request)
+            assert failure is not None
+            raise _revived(failure) from errors[0]  # the last one, as in a replay
         return [result for result in results if isinstance(result, Call)]
 
     async def _call(
@@ -142,7 +148,7 @@ class Recorded:
             for meter in self._meters(scope.task):
                 meter.take_off()
                 flying.append(meter)
-            reply = await model.complete(messages, sampling)
+            reply = _checked(self.name, await model.complete(messages, sampling), sampling)
         except ArmapError as problem:
             if not isinstance(problem, ModelError):
                 raise
@@ -161,7 +167,7 @@ class Recorded:
             sampling=sampling,
             task=scope.task,
             session=scope.session,
-            reply=self._priced(reply) if reply is not None else None,
+            reply=self._booked(reply) if reply is not None else None,
             failure=Failure.of(error) if error is not None else None,
             retried=reply.retried if reply is not None else error.retried if error else (),
             seconds=round(time.perf_counter() - started, 4),
@@ -169,7 +175,8 @@ class Recorded:
         )
         self._journal.append(request, messages, call)
         if error is not None and call.failure is not None:
-            self._failed[request.key] = call.failure
+            if not isinstance(error, BudgetSpent):  # which may be one task's only
+                self._failed[request.key] = call.failure
             raise error
         return call
 
@@ -183,17 +190,20 @@ class Recorded:
             self._task_meters[task] = Meter(cap, account, TaskBudgetSpent, "budget.task")
         return (self._task_meters[task], self._run_meter)
 
-    def _priced(self, reply: Completions) -> Completions:
-        if self._prices is None:
+    def _booked(self, reply: Completions) -> Completions:
+        """The reply with its price; an answer counts as a call even if the model counts none."""
+        usage = reply.usage
+        calls = usage.calls or 1
+        dollars = usage.dollars if self._prices is None else self._prices.dollars(usage)
+        if calls == usage.calls and dollars == usage.dollars:
             return reply
-        dollars = self._prices.dollars(reply.usage)
-        usage = reply.usage.model_copy(update={"dollars": dollars})
+        usage = usage.model_copy(update={"calls": calls, "dollars": dollars})
         return reply.model_copy(update={"usage": usage})
 
     def _as_recorded(self, request: Request) -> Exception:
         failure = self._journal.failure(request)
         if failure is not None:
-            return failure.error()
+            return _revived(failure)
         scope = current_scope()
         return ReplayError(
             f"{self._journal.path}: holds no such call (task {scope.task!r}); a replay needs a "
@@ -201,29 +211,39 @@ class Recorded:
         )
 
 
-def _missing(calls: Sequence[Call], sampling: Sampling) -> Sampling | None:
-    """The part of ``sampling`` that ``calls`` do not hold."""
-    if not calls:
-        return sampling
-    held = {ordinal for call in calls for ordinal in _ordinals(call.sampling)}
-    lacking = [ordinal for ordinal in _ordinals(sampling) if ordinal not in held]
-    if not lacking:
-        return None
-    n = lacking[-1] - lacking[0] + 1
-    return sampling.model_copy(update={"start": lacking[0], "n": n})
+def _revived(failure: Failure) -> ModelError:
+    """The error of a record; of a third party's own class only the message is left."""
+    error = failure.error()
+    return error if isinstance(error, ModelError) else ModelError(failure.message)
 
 
-def _parts(sampling: Sampling, most: int) -> list[Sampling]:
+def _checked(name: str, reply: Completions, sampling: Sampling) -> Completions:
+    """Hold a model to its protocol."""
+    if len(reply.texts) != sampling.n:
+        raise ModelError(f"{name} was asked for {sampling.n} replies and gave {len(reply.texts)}")
+    return reply
+
+
+def _lacking(calls: Sequence[Call], sampling: Sampling) -> list[Sampling]:
+    """The samples that ``calls`` do not hold: those side by side in one request."""
+    held = {ordinal for call in calls for ordinal in call.sampling.ordinals}
+    runs = [
+        tuple(ordinals)
+        for is_held, ordinals in groupby(sampling.ordinals, key=held.__contains__)
+        if not is_held
+    ]
+    return [sampling.model_copy(update={"start": run[0], "n": len(run)}) for run in runs]
+
+
+def _parts(sampling: Sampling, most: int | None) -> list[Sampling]:
     """Cut a request into requests of at most ``most`` samples."""
-    ordinals = _ordinals(sampling)
+    if most is None or sampling.n <= most:
+        return [sampling]
+    ordinals = sampling.ordinals
     return [
         sampling.model_copy(update={"start": at, "n": min(most, ordinals.stop - at)})
         for at in ordinals[::most]
     ]
-
-
-def _ordinals(sampling: Sampling) -> range:
-    return range(sampling.start, sampling.start + sampling.n)
 
 
 def _assembled(calls: Sequence[Call], sampling: Sampling) -> Completions:
@@ -233,10 +253,10 @@ def _assembled(calls: Sequence[Call], sampling: Sampling) -> Completions:
     place = {
         ordinal: (call.reply, index)
         for call in reversed(calls)
-        for index, ordinal in enumerate(_ordinals(call.sampling))
+        for index, ordinal in enumerate(call.sampling.ordinals)
         if call.reply is not None
     }
-    picked = [place[ordinal] for ordinal in _ordinals(sampling)]
+    picked = [place[ordinal] for ordinal in sampling.ordinals]
     replies = {id(reply): reply for reply, _ in picked}.values()
     return Completions(
         texts=tuple(reply.texts[index] for reply, index in picked),

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from armap.errors import ConfigError
+from armap.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,12 @@ class Request(NamedTuple):
 
         Raises:
             ConfigError: an image cannot be read.
+            ModelError: a message is no text that UTF-8 could hold.
         """
-        turns = tuple([_digest(message) for message in messages])
+        try:
+            turns = tuple([_digest(message) for message in messages])
+        except UnicodeEncodeError as error:
+            raise ModelError(f"a message cannot be sent: {error}") from error
         whole = f"{model}\0{_settings(sampling)}".encode() + b"".join(turns)
         return cls(blake2b(whole, digest_size=DIGEST).digest(), turns)
 
@@ -47,16 +51,17 @@ def _settings(s: Sampling) -> str:
 
 
 def _digest(message: Message) -> bytes:
-    text = blake2b(f"{message.role}\0{message.content}".encode(), digest_size=DIGEST)
-    for image in message.images:
-        text.update(b"\0" + _picture(image))
-    return text.digest()
+    text = f"{message.role}\0{message.content}".encode()
+    if not message.images:
+        return blake2b(text, digest_size=DIGEST).digest()
+    parts = b"".join(blake2b(part).digest() for part in (text, *map(_picture, message.images)))
+    return blake2b(parts, digest_size=DIGEST, person=b"images").digest()
 
 
 def _picture(image: str) -> bytes:
     if image.startswith("data:"):
         return image.encode()
     try:
-        return blake2b(Path(image).read_bytes()).digest()
+        return Path(image).read_bytes()
     except OSError as error:
         raise ConfigError(f"image {image!r} cannot be read: {error.strerror}") from error

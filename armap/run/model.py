@@ -69,7 +69,8 @@ def summed_up(journal: Journal, *, hits: int = 0) -> str:
     paid = journal.paid
     parts = [f"{paid.calls:,} calls", f"{paid.tokens:,} tokens"]
     if paid.cached:
-        parts[-1] += f" ({paid.cached / paid.prompt:.0%} of the prompts' from the server's cache)"
+        share = paid.cached / max(paid.prompt, paid.cached)
+        parts[-1] += f" ({share:.0%} of the prompts' from the server's cache)"
     if paid.dollars:
         parts.append(f"${paid.dollars:,.4f}")
     if hits:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from armap.errors import ConfigError, MalformedReply
@@ -70,7 +71,7 @@ def _data_url(image: str) -> str:
 
 @lru_cache(maxsize=64)
 def _encoded(image: str, _changed: int) -> str:
-    kind = mimetypes.guess_type(image)[0]
+    kind = mimetypes.guess_type(image, strict=False)[0]
     if kind is None or not kind.startswith("image/"):
         raise ConfigError(f"image {image!r}: its name does not say what kind of image it is")
     return f"data:{kind};base64,{base64.b64encode(Path(image).read_bytes()).decode()}"
@@ -100,12 +101,19 @@ def read(data: bytes, sampling: Sampling) -> Completions:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise MalformedReply(f"not a chat completion ({error!r}): {_start(data)}") from error
+        raise MalformedReply(f"not a chat completion ({_why(error)}): {_start(data)}") from error
     if not completions.texts:
         raise MalformedReply(f"a reply without choices: {_start(data)}")
     if sampling.json_schema is not None:
         _check_json(completions)
     return completions
+
+
+def _why(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return repr(error)
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _start(data: bytes) -> str:
