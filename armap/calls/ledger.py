@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from contextlib import closing
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict
-
-from armap.calls.budget import Account
-from armap.calls.journal import JOURNAL, read_calls
-from armap.storage import read_records
-from armap.types import Failure, Record, Usage
+from armap.calls.journal import JOURNAL, Journal, read_calls
+from armap.types import Record, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,56 +79,34 @@ def read_ledger(run: Path) -> Ledger:
     Raises:
         DataError: there is none, or it is damaged.
     """
-    account, retried = Account(), Counter[str]()
-    failed: dict[str, tuple[str, range]] = {}
     seconds: list[float] = []
     stretches: list[tuple[float, float]] = []
     samples = 0
     for call, _ in read_calls(run / JOURNAL):
-        retried.update(call.retried)
         _stretch(stretches, call.at - call.seconds, call.at)
         if call.reply is not None:
-            account.add(call.reply.usage)
             samples += len(call.reply.texts)
             seconds.append(call.seconds)
-            _, places = failed.get(call.key, ("", ()))
-            if any(drawn in places for drawn in call.sampling.ordinals):
-                del failed[call.key]
-        elif call.failure is not None:
-            failed[call.key] = (call.failure.kind, call.sampling.ordinals)
     cuts = quantiles(seconds, n=20, method="inclusive") if len(seconds) > 1 else None
-    return Ledger(
-        paid=account.usage,
-        samples=samples,
-        retried=dict(retried.most_common()),
-        failed=dict(Counter(kind for kind, _ in failed.values()).most_common()),
-        latency=(cuts[9], cuts[18]) if cuts else None,
-        stretches=tuple(stretches),
-    )
-
-
-class _Outcome(Record):
-    """As much of a call as tells whether it failed; a line with a chat turn has nothing of it."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    key: str = ""
-    failure: Failure | None = None
+    with closing(Journal(run / JOURNAL, read_only=True)) as journal:
+        return Ledger(
+            paid=journal.paid.usage,
+            samples=samples,
+            retried=dict(journal.retried.most_common()),
+            failed=dict(journal.failed.most_common()),
+            latency=(cuts[9], cuts[18]) if cuts else None,
+            stretches=tuple(stretches),
+        )
 
 
 def failed_calls(run: Path) -> dict[str, int]:
-    """``Ledger.failed`` of the run in the folder ``run``, without reading prompts and replies.
+    """``Ledger.failed`` of the run in the folder ``run``, without the rest.
 
     Raises:
         DataError: there is no journal, or it is damaged.
     """
-    failed: dict[str, str] = {}
-    for call in read_records(run / JOURNAL, _Outcome):
-        if call.failure is not None:
-            failed[call.key] = call.failure.kind
-        else:
-            failed.pop(call.key, None)
-    return dict(Counter(failed.values()).most_common())
+    with closing(Journal(run / JOURNAL, read_only=True)) as journal:
+        return dict(journal.failed.most_common())
 
 
 def _stretch(stretches: list[tuple[float, float]], begin: float, end: float) -> None:

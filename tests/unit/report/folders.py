@@ -51,7 +51,7 @@ def call(
     )
     return Call(
         kind="call",
-        key=key,
+        key=key.zfill(32),
         model="m",
         messages=(),
         sampling=Sampling(n=2),
