@@ -321,6 +321,5 @@ def _token_logprob(token: int, found: Mapping[int, Any], wanted: int) -> TokenLo
 
 def _line(error: BaseException) -> str:
     """What is wrong, in one line."""
-    if isinstance(error, ValidationError):
-        return error.errors()[0]["msg"]
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    return next(iter(text.strip().splitlines()), type(error).__name__)

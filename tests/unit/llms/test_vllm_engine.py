@@ -216,6 +216,12 @@ class TestStart:
         with pytest.raises(ConfigError, match=r"model folder '\./nowhere' does not exist"):
             VLLMModel(VLLMConfig(model="./nowhere"))
 
+    def test_a_folder_without_a_model(self, tmp_path: Path) -> None:
+        model = VLLMModel(VLLMConfig(model=str(tmp_path)))
+        with pytest.raises(ConfigError, match="cannot be used with vLLM") as caught:
+            asyncio.run(model.complete(PROMPT, Sampling()))
+        assert "\n" not in str(caught.value)
+
     @pytest.mark.parametrize(
         ("setting", "complaint"),
         [
