@@ -46,7 +46,6 @@ def _read(path: Path, manifest: Manifest, name: str) -> RunCalls:
         ledger=ledger if ledger is not None and ledger.stretches else None,
         failures=read_failures(path, exploring=manifest.stage == "collect"),
         caps=tuple(read_records(caps, CapChange)) if caps.is_file() else (),
-        first_cap=_first_cap(manifest),
     )
 
 
@@ -61,13 +60,3 @@ def _about(manifest: Manifest) -> str:
     planner = manifest.config.get("planner")
     kind = planner.get("kind") if isinstance(planner, dict) else None
     return display_name(kind) if isinstance(kind, str) else manifest.stage
-
-
-def _first_cap(manifest: Manifest) -> int | None:
-    """What an adaptive cap began with, as configured."""
-    llm = manifest.config.get("llm")
-    adaptive = llm.get("adaptive") if isinstance(llm, dict) else None
-    if not isinstance(llm, dict) or not isinstance(adaptive, dict):
-        return None
-    known = [value for value in (adaptive.get("start"), llm.get("concurrency")) if value]
-    return min((value for value in known if isinstance(value, int)), default=None)

@@ -21,7 +21,7 @@ _COLUMN = 0.5
 """Width within which changes are drawn as one stroke from the lowest to the highest."""
 _CLOSE = 5.0
 """Marks of one reason that are no further apart are drawn as one."""
-_GREW = "grow"
+_GREW, _BEGAN = "grow", "start"
 _CONTINUED = "run continued"
 
 Point = tuple[float, float]
@@ -40,23 +40,19 @@ class _Cut:
 def cap_chart(run: RunCalls) -> str:
     """The cap of one run over the seconds since its start; pauses between sessions left out.
 
-    Only changes are on record. A growth by one that does not fit the value before it is the
-    first one of a run that was continued, and began anew with the configured cap.
+    A run that was continued begins anew with the configured cap, which is marked too.
     """
     if not run.caps:
         return no_data("requests in flight allowed")
     ledger, first = run.ledger, run.caps[0]
     at = [ledger.elapsed(c.at) if ledger else c.at - first.at for c in run.caps]
-    known = first.cap - 1 if first.why == _GREW else run.first_cap
-    points: list[Point] = [] if known is None else [(0.0, known)]
+    points: list[Point] = []
     cuts: list[_Cut] = []
     for x, change in zip(at, run.caps, strict=True):
-        before = change.cap - 1
-        if change.why != _GREW:
+        if change.why == _BEGAN and points:
+            cuts.append(_Cut(x, change.cap, _CONTINUED))
+        elif change.why not in (_BEGAN, _GREW):
             cuts.append(_Cut(x, change.cap, f"cut: {change.why}"))
-        elif points and points[-1][1] != before:
-            points.append((x, before))
-            cuts.append(_Cut(x, before, _CONTINUED))
         points.append((x, change.cap))
     paused = ledger is not None and len(ledger.stretches) > 1
     return _steps(

@@ -80,8 +80,6 @@ class RunCalls(Record):
     failures: Failures
     caps: tuple[CapChange, ...] = ()
     """How an adaptive cap moved, in order."""
-    first_cap: int | None = None
-    """What it began with; None when there was none, or nothing says so."""
 
     @property
     def retried(self) -> dict[str, int]:

@@ -126,7 +126,7 @@ class OpenAIModel:
 
         session, limiter = self._connected()
         await limiter.acquire(urgency)
-        started = time.perf_counter()
+        sent = time.perf_counter()
         try:
             session_id = current_scope().session
             headers = {"X-Session-ID": session_id} if session_id else None
@@ -135,14 +135,14 @@ class OpenAIModel:
                 if response.status != 200:
                     raise self._refused(response, content)
             reply = read(content, sampling)
-            limiter.succeeded(time.perf_counter() - started)
+            limiter.succeeded(sent)
         except (aiohttp.ClientError, OSError) as problem:
             error = broken(problem, url=self._url, timeout=self._config.timeout)
             if isinstance(error, OVERLOADED):
-                limiter.failed(type(error).__name__)
+                limiter.failed(type(error).__name__, sent)
             raise error from problem
         except OVERLOADED as error:
-            limiter.failed(type(error).__name__)
+            limiter.failed(type(error).__name__, sent)
             raise
         except MalformedReply as error:
             raise MalformedReply(f"{self._url}: {error}") from error

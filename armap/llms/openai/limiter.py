@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CapChange", "Limiter"]
 
 _SMOOTH = 0.1
-_LEAST_PAUSE = 0.05
+"""Weight of one reply in the smoothed latency."""
 
 
 class CapChange(Record):
@@ -28,7 +28,7 @@ class CapChange(Record):
     """Seconds since 1970."""
     cap: int
     why: str
-    """``grow``, ``slow``, or the kind of failure that cut it."""
+    """``start``, ``grow``, ``slow``, or the kind of failure that cut it."""
 
 
 class Limiter:
@@ -59,6 +59,8 @@ class Limiter:
         self._answered = 0
         self._latency = self._best = 0.0
         self._cut_at = float("-inf")
+        if adaptive is not None:
+            told(CapChange(at=round(time.time(), 3), cap=self.cap, why="start"))
 
     def lower(self, most: int) -> None:
         """Another user of the endpoint allows no more than ``most``."""
@@ -84,26 +86,29 @@ class Limiter:
         self.taken -= 1
         self._admit()
 
-    def succeeded(self, seconds: float) -> None:
-        """A request was answered after so many seconds."""
+    def succeeded(self, sent: float) -> None:
+        """A request that was sent at ``sent`` (``time.perf_counter``) was answered."""
         if self._adaptive is None:
             return
+        seconds = time.perf_counter() - sent
         first = self._latency == 0.0
         self._latency += (seconds - self._latency) * (1.0 if first else _SMOOTH)
         self._best = self._latency if first else min(self._best, self._latency)
         if self._latency > self._adaptive.slow * self._best:
-            self.failed("slow")
+            self.failed("slow", sent)
             return
         self._answered += 1
         if self._waiting and self._answered >= (1 if self._doubling else self.cap):
             self._set(self.cap + 1, "grow")
 
-    def failed(self, why: str) -> None:
-        """The endpoint asks for less."""
-        now = time.monotonic()
-        if self._adaptive is None or now - self._cut_at < max(self._latency, _LEAST_PAUSE):
+    def failed(self, why: str, sent: float) -> None:
+        """The endpoint asks for less.
+
+        Requests that were sent before the last cut say nothing about the cap since then.
+        """
+        if self._adaptive is None or sent < self._cut_at:
             return
-        self._cut_at, self._doubling = now, False
+        self._cut_at, self._doubling = time.perf_counter(), False
         self._set(max(self._adaptive.least, int(self.cap * self._adaptive.decrease)), why)
 
     def _set(self, cap: int, why: str) -> None:

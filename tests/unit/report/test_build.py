@@ -65,16 +65,6 @@ class TestCalls:
         names = [calls.name for calls in gather(runs).calls]
         assert names == [str(runs[0]), str(runs[1]), "other"]
 
-    def test_the_first_cap_is_the_configured_one(self, tmp_path: Path) -> None:
-        adaptive = {"kind": "openai", "concurrency": 6, "adaptive": {"start": 8}}
-        plain = {"kind": "openai", "concurrency": 6, "adaptive": None}
-        runs = [
-            evaluated(tmp_path / "plan", [plan()]),
-            folder(tmp_path / "adaptive", {}, stage="collect", llm=adaptive),
-            folder(tmp_path / "plain", {}, stage="collect", llm=plain),
-        ]
-        assert [calls.first_cap for calls in gather(runs).calls] == [None, 6, None]
-
 
 class TestPlans:
     def test_failed_and_cut_candidates_say_so(self, tmp_path: Path) -> None:

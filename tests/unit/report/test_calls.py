@@ -138,7 +138,8 @@ def tips(svg: str) -> list[str]:
 
 class TestChart:
     def test_a_value_holds_until_the_next_one(self) -> None:
-        found = steps(chart(cap(5, 9), cap(7.5, 6, "RateLimited"), cap(10, 7)))
+        begun = cap(0, 8, "start")
+        found = steps(chart(begun, cap(5, 9), cap(7.5, 6, "RateLimited"), cap(10, 7)))
         across = [value for letter, value in found if letter == "H"]
         heights = [value for letter, value in found if letter == "V"]
         assert across == sorted(across)
@@ -161,18 +162,15 @@ class TestChart:
         assert "cut: TimedOut (5)" in words(svg)
 
     def test_a_continued_run_begins_anew(self) -> None:
-        svg = chart(cap(1, 9), cap(2, 10), cap(5, 9), cap(6, 10))
+        svg = chart(cap(1, 8, "start"), cap(2, 10), cap(5, 8, "start"), cap(6, 10))
         assert tips(svg) == ["run continued: down to 8 after 5.00 s"]
 
     def test_a_pause_is_left_out(self) -> None:
         twice = ledger(stretches=((START, START + 10), (START + 5000, START + 5010)))
-        svg = cap_chart(calls(caps=(cap(5, 9), cap(5005, 9)), ledger=twice))
+        changes = (cap(5, 9, "start"), cap(5005, 8, "start"))
+        svg = cap_chart(calls(caps=changes, ledger=twice))
         assert tips(svg) == ["run continued: down to 8 after 15.00 s"]
         assert "seconds since the start, pauses left out" in words(svg)
-
-    def test_a_cut_at_first_needs_the_configuration(self) -> None:
-        first = cap(5, 5, "RateLimited")
-        assert len(steps(chart(first, first_cap=8))) > len(steps(chart(first)))
 
     def test_without_a_journal_time_begins_with_the_first_change(self) -> None:
         svg = cap_chart(calls(caps=(cap(5, 9), cap(8, 6, "TimedOut")), ledger=None))
@@ -196,7 +194,9 @@ class TestChart:
         )
     )
     def test_anything_can_be_drawn(self, changes: list[tuple[float, int, str]]) -> None:
-        named = [cap(at, value, "grow" if why == "a" else why) for at, value, why in changes]
+        named = [
+            cap(at, value, {"a": "grow", "b": "start"}.get(why, why)) for at, value, why in changes
+        ]
         ElementTree.fromstring(chart(*named))
 
     def test_stands_on_the_page(self) -> None:
