@@ -120,11 +120,13 @@ def _said(data: bytes) -> dict[str, str]:
     try:
         reply: Any = from_json(data)
     except ValueError:
-        reply = data.decode(errors="replace")
-    error = reply.get("error", reply) if isinstance(reply, dict) else reply
+        reply = data.decode(errors="replace").strip()
+    error = (reply.get("error") or reply) if isinstance(reply, dict) else reply
     if not isinstance(error, dict):
         error = {"message": error}
     message = error.get("message") or error.get("detail") or error
+    if not any(error.values()):
+        message = "no word of explanation"
     return {
         "message": " ".join(str(message).split())[:300],
         "code": str(error.get("code") or error.get("type") or ""),
