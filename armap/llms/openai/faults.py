@@ -12,6 +12,7 @@ import errno
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -159,10 +160,17 @@ def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
     """
     value = headers.get("Retry-After", "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
+        seconds = _seconds_until(value)
+    return max(0.0, seconds) if isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float:
+    """NaN when it is no date; one without a zone is meant in UTC, as all dates of HTTP are."""
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except ValueError:
-        return None
+        when = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return nan
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (when - datetime.now(UTC)).total_seconds()
