@@ -146,7 +146,7 @@ def broken(error: Exception, *, url: str, timeout: float) -> ModelError:
         return MalformedReply(f"{url}: the reply was cut off")
     if isinstance(error, aiohttp.ClientConnectorError):
         hint = "is llm.base_url right and the server up?"
-        if error.os_error.errno == errno.EMFILE:
+        if error.errno == errno.EMFILE:
             hint = "raise the limit on open files (ulimit -n) or lower llm.concurrency"
         return ConnectionFailed(f"{url}: cannot connect: {error.strerror or reason}; {hint}")
     return ConnectionFailed(f"{url}: the connection broke: {reason}")
