@@ -12,6 +12,7 @@ import errno
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -42,12 +43,19 @@ _CONTEXT = re.compile(
     r"|prompt is too long|exceeds? .{0,40}context|n_ctx|max_model_len",
     re.IGNORECASE,
 )
+_MODEL = re.compile(
+    r"\b(invalid|unknown) model\b|not a valid model|model.{0,80}(does not exist|not found)",
+    re.IGNORECASE,
+)
 _FIELDS = {
     "max_tokens": "set llm.max_tokens_field: max_completion_tokens",
+    "max_completion_tokens": "set llm.max_tokens_field: max_tokens",
     "logprobs": "this model or server gives no log-probabilities; use another one for this",
+    "top_logprobs": "this model or server gives no log-probabilities; use another one for this",
     "response_format": "it cannot hold replies to a JSON schema; use a server that can",
     "json_schema": "it cannot hold replies to a JSON schema; use a server that can",
     "image": "this model takes no images; use one that does",
+    "image_url": "this model takes no images; use one that does",
     "temperature": "set llm.omit: [temperature]",
     "top_p": "set llm.omit: [top_p]",
     "seed": "set llm.omit: [seed]",
@@ -71,33 +79,41 @@ def refused(
     """
     said = _said(data)
     what = f"{url}: status {status}: {said['message']}"
-    if said["code"] == "insufficient_quota":
-        return ConfigError(f"{what}; the account has no credit left")
-    if status in _PASSING or status >= 500:
+    if (status in _PASSING or status >= 500) and said["code"] != "insufficient_quota":
         return _PASSING.get(status, ServerFailed)(what)
-    if status in (401, 403):
-        return ConfigError(f"{what}; the key is refused: {key}")
-    if status == 404:
-        return ConfigError(f"{what}; {_not_found(said['message'], model)}")
-    return _wrong_request(status, what, said)
-
-
-def _wrong_request(status: int, what: str, said: dict[str, str]) -> ModelError | ConfigError:
-    too_long = status == 413 or said["code"] == "context_length_exceeded"
-    if too_long or _CONTEXT.search(said["message"]):
+    if _too_long(status, said):
         return ContextTooLong(
             f"{what}; lower policy.max_tokens or limits.max_steps, or use a model with more context"
         )
-    for field, remedy in _FIELDS.items():
-        if said["param"] == field or re.search(rf"\b{field}\b", said["message"]):
-            return ConfigError(f"{what}; the server refuses {field!r}: {remedy}")
-    return RequestRefused(what)
+    mistake = _mistake(status, said, model, key)
+    return RequestRefused(what) if mistake is None else ConfigError(f"{what}; {mistake}")
 
 
-def _not_found(text: str, model: str) -> str:
-    if "model" in text.lower():
+def _too_long(status: int, said: dict[str, str]) -> bool:
+    if status == 413 or said["code"] == "context_length_exceeded":
+        return True
+    return status in (400, 422) and _CONTEXT.search(said["message"]) is not None
+
+
+def _mistake(status: int, said: dict[str, str], model: str, key: str) -> str | None:
+    """What is wrong with every request, in the configuration; None if it is this one only."""
+    if status == 402 or said["code"] == "insufficient_quota":
+        return "the account has no credit left"
+    if status in (401, 403):
+        return f"the key is refused: {key}"
+    if (status == 404 and "model" in said["message"].lower()) or _MODEL.search(said["message"]):
         return f"there is no model {model!r}: is llm.model right?"
-    return "nothing answers there: llm.base_url usually ends in /v1"
+    if status in (404, 405) or status < 400:
+        return "nothing answers there: llm.base_url usually ends in /v1"
+    return _refused_field(said)
+
+
+def _refused_field(said: dict[str, str]) -> str | None:
+    words = (
+        {said["param"]} if said["param"] in _FIELDS else set(re.findall(r"\w+", said["message"]))
+    )
+    named = next((field for field in _FIELDS if field in words), None)
+    return None if named is None else f"the server refuses {named!r}: {_FIELDS[named]}"
 
 
 def _said(data: bytes) -> dict[str, str]:
@@ -105,11 +121,13 @@ def _said(data: bytes) -> dict[str, str]:
     try:
         reply: Any = from_json(data)
     except ValueError:
-        reply = data.decode(errors="replace")
-    error = reply.get("error", reply) if isinstance(reply, dict) else reply
+        reply = data.decode(errors="replace").strip()
+    error = (reply.get("error") or reply) if isinstance(reply, dict) else reply
     if not isinstance(error, dict):
         error = {"message": error}
     message = error.get("message") or error.get("detail") or error
+    if not any(error.values()):
+        message = "no word of explanation"
     return {
         "message": " ".join(str(message).split())[:300],
         "code": str(error.get("code") or error.get("type") or ""),
@@ -128,7 +146,7 @@ def broken(error: Exception, *, url: str, timeout: float) -> ModelError:
         return MalformedReply(f"{url}: the reply was cut off")
     if isinstance(error, aiohttp.ClientConnectorError):
         hint = "is llm.base_url right and the server up?"
-        if error.os_error.errno == errno.EMFILE:
+        if error.errno == errno.EMFILE:
             hint = "raise the limit on open files (ulimit -n) or lower llm.concurrency"
         return ConnectionFailed(f"{url}: cannot connect: {error.strerror or reason}; {hint}")
     return ConnectionFailed(f"{url}: the connection broke: {reason}")
@@ -142,10 +160,17 @@ def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
     """
     value = headers.get("Retry-After", "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
+        seconds = _seconds_until(value)
+    return max(0.0, seconds) if isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float:
+    """NaN when it is no date; one without a zone is meant in UTC, as all dates of HTTP are."""
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except ValueError:
-        return None
+        when = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return nan
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (when - datetime.now(UTC)).total_seconds()
