@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import difflib
-import mimetypes
-from base64 import b64encode
 from importlib.util import find_spec
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, JsonValue, ValidationError
@@ -17,6 +14,7 @@ from pydantic import Field, JsonValue, ValidationError
 from armap.environment import suggest
 from armap.errors import ConfigError, ContextTooLong, ModelError, RequestRefused, boundary
 from armap.llms.local.load import locate
+from armap.llms.turns import turn
 from armap.seeding import derive
 from armap.types import Completions, Record, TokenLogprob, Usage
 
@@ -189,7 +187,7 @@ class VLLMModel:
         images = any(message.images for message in messages)
         if images and not engine.model_config.supports_multimodal_inputs:
             raise ConfigError(f"{self.name} takes no images; choose a vision-language model")
-        prompt = await self._render(engine, [_turn(message) for message in messages])
+        prompt = await self._render(engine, [turn(message) for message in messages])
         length, limit = len(prompt["prompt_token_ids"]), engine.model_config.max_model_len
         if length + sampling.max_tokens > limit:
             raise ContextTooLong(
@@ -260,24 +258,6 @@ def _params(sampling: Sampling, index: int) -> Any:
         output_kind=RequestOutputKind.FINAL_ONLY,
         skip_clone=True,  # made for one request
     )
-
-
-def _turn(message: Message) -> dict[str, Any]:
-    """A message in the form that chat templates know."""
-    if not message.images:
-        return {"role": message.role, "content": message.content}
-    parts: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": _data_url(image)}} for image in message.images
-    ]
-    return {"role": message.role, "content": [*parts, {"type": "text", "text": message.content}]}
-
-
-def _data_url(image: str) -> str:
-    """A ``data:`` URL as it is; a file read into one."""
-    if image.startswith("data:"):
-        return image
-    kind = mimetypes.guess_type(image)[0] or "image/png"
-    return f"data:{kind};base64,{b64encode(Path(image).read_bytes()).decode()}"
 
 
 def _collect(prompt: Sequence[int], outputs: Sequence[Any], sampling: Sampling) -> Completions:
