@@ -104,7 +104,8 @@ class Limiter:
         if self._adaptive is None or now - self._cut_at < max(self._latency, _LEAST_PAUSE):
             return
         self._cut_at, self._doubling = now, False
-        self._set(max(self._adaptive.least, int(self.cap * self._adaptive.decrease)), why)
+        least = min(self._adaptive.least, self.cap)
+        self._set(max(least, int(self.cap * self._adaptive.decrease)), why)
 
     def _set(self, cap: int, why: str) -> None:
         self._answered = 0
