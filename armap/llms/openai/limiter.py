@@ -109,7 +109,8 @@ class Limiter:
         if self._adaptive is None or sent < self._cut_at:
             return
         self._cut_at, self._doubling = time.perf_counter(), False
-        self._set(max(self._adaptive.least, int(self.cap * self._adaptive.decrease)), why)
+        least = min(self._adaptive.least, self.cap)
+        self._set(max(least, int(self.cap * self._adaptive.decrease)), why)
 
     def _set(self, cap: int, why: str) -> None:
         self._answered = 0
