@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from armap.calls import JOURNAL, Journal, Recorded
+from armap.errors import ConfigError
 from armap.llms import make_llm, name_of
 from armap.llms.openai import CapChange
+from armap.plugins import ImportConfig
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +34,7 @@ def recorded_model(
     Whoever uses the model closes it: that needs the loop that it was used in. Weights are loaded
     here, before there is a loop, so that Ctrl-C need not wait for them.
     """
+    _check_prices(run)
     caps = folder.lines(CAPS, CapChange)
     journal = Journal(folder.path / JOURNAL)
     try:
@@ -52,6 +55,16 @@ def recorded_model(
         if not journal.path.stat().st_size:
             journal.path.unlink()
     watch.say(summed_up(journal, hits=model.hits))
+
+
+def _check_prices(run: CollectRun | PlanRun) -> None:
+    capped = run.budget.task.dollars is not None or run.budget.run.dollars is not None
+    priced = isinstance(run.llm, ImportConfig) or getattr(run.llm, "prices", None) is not None
+    if capped and not priced:
+        raise ConfigError(
+            "budget: a cap in dollars needs prices; with llm.kind openai set "
+            "llm.prices: {input: ..., output: ...} in dollars per million tokens"
+        )
 
 
 @contextmanager

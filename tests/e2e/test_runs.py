@@ -201,6 +201,11 @@ BAD = {
         1,
         "is llm.base_url right and the server up?",
     ),
+    "dollars without prices": (
+        ["--set", "llm={kind: scripted}", "--set", "budget.run.dollars=1"],
+        2,
+        "a cap in dollars needs prices",
+    ),
     "bad target": (["--set", "llm.target=nowhere:Thing"], 2, "No module named 'nowhere'"),
     "bad value": (["--set", "concurrency=0"], 2, "concurrency: Input should be greater than 0"),
     "nothing left": (["--set", "tasks.first=5000"], 2, "nothing left of 100 tasks"),
