@@ -119,7 +119,7 @@ class Recorded:
     ) -> list[Call]:
         """Draw samples, in several calls if need be; when one fails, the others are on record."""
         most = getattr(model, "max_n", None)
-        parts = [part for samples in lacking for part in _parts(samples, most)]
+        parts = [part for samples in lacking for part in samples.parts(most or samples.n)]
         if len(parts) == 1:
             return [await self._call(model, request, messages, parts[0])]
         results = await asyncio.gather(
@@ -233,17 +233,6 @@ def _lacking(calls: Sequence[Call], sampling: Sampling) -> list[Sampling]:
         if not is_held
     ]
     return [sampling.model_copy(update={"start": run[0], "n": len(run)}) for run in runs]
-
-
-def _parts(sampling: Sampling, most: int | None) -> list[Sampling]:
-    """Cut a request into requests of at most ``most`` samples."""
-    if most is None or sampling.n <= most:
-        return [sampling]
-    ordinals = sampling.ordinals
-    return [
-        sampling.model_copy(update={"start": at, "n": min(most, ordinals.stop - at)})
-        for at in ordinals[::most]
-    ]
 
 
 def _assembled(calls: Sequence[Call], sampling: Sampling) -> Completions:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
@@ -19,7 +19,7 @@ from armap.llms.openai.wire import body, read
 from armap.types import Completions, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     import aiohttp
 
@@ -65,29 +65,17 @@ class OpenAIModel:
             ConfigError: key, model, address or a field is wrong for this server.
             ModelError: this request could not be answered, after all tries.
         """
-        end = sampling.start + sampling.n
         if self.max_n is not None and sampling.n > self.max_n:
-            parts = [
-                sampling.model_copy(update={"start": at, "n": min(self.max_n, end - at)})
-                for at in range(sampling.start, end, self.max_n)
-            ]
-            return _joined(await asyncio.gather(*(self._ask(messages, part) for part in parts)))
+            parts = sampling.parts(self.max_n)
+            return _joined(await _together(self.complete(messages, part) for part in parts))
         reply = await self._ask(messages, sampling)
         got = len(reply.texts)
         if got == sampling.n:
             return reply
-        if self.max_n is None:
-            self.max_n = got
-            _log.warning(
-                "%s gives %d choices where n=%d were asked for; asking for the others one by one "
-                "(llm.max_n: %d spares the attempt)",
-                self._url,
-                got,
-                sampling.n,
-                got,
-            )
-        rest = sampling.model_copy(update={"start": end - sampling.n + got, "n": sampling.n - got})
-        return _joined([reply, await self.complete(messages, rest)])
+        self._learn(got, sampling.n)
+        rest = {"start": sampling.start + got, "n": sampling.n - got}
+        others = await self.complete(messages, sampling.model_copy(update=rest))
+        return _joined([reply, others])
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""
@@ -112,6 +100,19 @@ class OpenAIModel:
                 await asyncio.sleep(wait)
                 continue
             return reply.model_copy(update={"retried": tuple(retried)}) if retried else reply
+
+    def _learn(self, got: int, n: int) -> None:
+        """The server gives fewer choices than it was asked for."""
+        if self.max_n is None or got < self.max_n:
+            self.max_n = got
+            _log.warning(
+                "%s gives %d choices where n=%d were asked for; asking for the others one by one "
+                "(llm.max_n: %d spares the attempt)",
+                self._url,
+                got,
+                n,
+                got,
+            )
 
     def _final(self, error: ModelError, retried: Sequence[str]) -> ModelError:
         if not retried:
@@ -192,6 +193,16 @@ def _wait(rule: RetryConfig, error: ModelError, failed: int, until: float) -> fl
     if error.retry_after is not None:
         wait = error.retry_after * random.uniform(1.0, 1.1)
     return wait if time.monotonic() + wait < until else None
+
+
+async def _together(calls: Iterable[Coroutine[Any, Any, Completions]]) -> list[Completions]:
+    """Await all; the first error cancels the others."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _joined(replies: Sequence[Completions]) -> Completions:
