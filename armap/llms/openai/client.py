@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from armap.calls import current_scope
 from armap.environment import proxy_for, secret
-from armap.errors import MalformedReply, ModelError
+from armap.errors import MalformedReply, ModelError, TimedOut
 from armap.llms.openai.faults import OVERLOADED, broken, refused, seconds_to_wait
 from armap.llms.openai.limiter import Limiter
 from armap.llms.openai.wire import body, read
@@ -134,24 +134,23 @@ class OpenAIModel:
             async with session.post(self._url, data=data, headers=headers) as response:
                 content = await response.read()
                 if response.status != 200:
-                    raise self._refused(response, content)
+                    raise self._refused(response, content, limiter)
             reply = read(content, sampling)
             limiter.succeeded(time.perf_counter() - started)
         except (aiohttp.ClientError, OSError) as problem:
             error = broken(problem, url=self._url, timeout=self._config.timeout)
-            if isinstance(error, OVERLOADED):
+            if isinstance(error, TimedOut):
                 limiter.failed(type(error).__name__)
             raise error from problem
-        except OVERLOADED as error:
-            limiter.failed(type(error).__name__)
-            raise
         except MalformedReply as error:
             raise MalformedReply(f"{self._url}: {error}") from error
         finally:
             limiter.release()
         return reply
 
-    def _refused(self, response: aiohttp.ClientResponse, data: bytes) -> Exception:
+    def _refused(
+        self, response: aiohttp.ClientResponse, data: bytes, limiter: Limiter
+    ) -> Exception:
         name = self._config.api_key_env
         error = refused(
             response.status,
@@ -162,6 +161,8 @@ class OpenAIModel:
         )
         if isinstance(error, ModelError):
             error.retry_after = seconds_to_wait(response.headers)
+            if response.status in OVERLOADED:
+                limiter.failed(type(error).__name__)
         return error
 
     def _connected(self) -> tuple[aiohttp.ClientSession, Limiter]:

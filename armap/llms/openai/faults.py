@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OVERLOADED", "broken", "refused", "seconds_to_wait"]
 
-OVERLOADED = (RateLimited, TimedOut)
-"""Failures that say that the endpoint has too much to do."""
+OVERLOADED = frozenset({408, 429, 503, 529})
+"""Status codes that say that the endpoint has too much to do."""
 
 _PASSING = {408: TimedOut, 409: ServerFailed, 425: ServerFailed, 429: RateLimited}
 _CONTEXT = re.compile(

@@ -485,15 +485,6 @@ class TestManySamples:
         assert reply.usage.calls == len(asked)
         assert not caplog.messages
 
-    @pytest.mark.parametrize("n", [3, 4, 9])
-    def test_a_server_that_gives_fewer_than_max_n_is_asked_until_all_are_there(
-        self, n: int, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        reply, stub = ask(Sampling(n=n), Settings(single=True), max_n=4)
-        assert len(set(reply.texts)) == n
-        assert reply.usage.calls == stub.stats.requests
-        assert len(caplog.messages) == 1
-
     def test_samples_are_the_same_whatever_was_known_of_the_server(self) -> None:
         """Not together or apart: the seed goes with the request."""
         learned, _ = ask(Sampling(n=3), Settings(single=True))
@@ -506,16 +497,6 @@ class TestManySamples:
         reply, _ = ask(Sampling(n=2), faults=[(500, ""), (200, body), (200, body)], max_n=1)
         assert reply.usage == Usage(calls=2, prompt_tokens=14, completion_tokens=4)
         assert reply.retried == ("ServerFailed",)
-
-    def test_when_one_part_fails_the_others_do_not_go_on_alone(self) -> None:
-        async def use(model: OpenAIModel, stub: StubServer) -> None:
-            with pytest.raises(ConfigError):
-                await model.complete(PROMPT, Sampling(n=20))
-            await asyncio.sleep(0.06)
-            assert stub.stats.requests <= 4, "what had not been sent is not sent any more"
-            assert len(asyncio.all_tasks()) == 1
-
-        talk(use, Settings(latency=0.02), faults=[(401, "")], max_n=1, concurrency=2)
 
 
 class TestTheCap:
@@ -618,6 +599,21 @@ class TestTheCap:
         talk(use, settings, adaptive={"start": 2}, told=told.append, retry={"tries": 50})
         assert {change.why for change in told} == {"grow", "RateLimited"}
         assert max(change.cap for change in told) > 8
+
+    @pytest.mark.parametrize(
+        ("status", "why"),
+        [(429, "RateLimited"), (503, "ServerFailed"), (529, "ServerFailed"), (408, "TimedOut")],
+    )
+    def test_an_adaptive_cap_is_cut_when_the_server_has_too_much_to_do(
+        self, status: int, why: str
+    ) -> None:
+        told: list[CapChange] = []
+
+        async def use(model: OpenAIModel, stub: StubServer) -> None:
+            await model.complete(PROMPT, Sampling())
+
+        talk(use, faults=[(status, "")], adaptive={"start": 10}, told=told.append)
+        assert [(change.cap, change.why) for change in told] == [(7, why)]
 
     def test_an_adaptive_cap_is_not_cut_when_the_server_is_merely_broken(self) -> None:
         told: list[CapChange] = []
