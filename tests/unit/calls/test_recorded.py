@@ -644,7 +644,7 @@ def test_whatever_is_asked_in_whatever_sessions_nothing_is_drawn_twice_and_all_i
     session = Session(tmp_path_factory.mktemp("run") / "calls.jsonl")
     model = Row([None if luck else TimedOut("late") for *_, luck in asked], max_n=max_n)
     wanted = [row(n, start, seed=seed) for n, start, seed, _ in asked]
-    for part in (wanted[:restart], wanted[restart:], wanted, wanted, wanted):
+    for part in (wanted[:restart], wanted[restart:], *[wanted] * len(wanted)):
         if manner == "together":
             outcomes = session.outcomes(model, *part)
         else:
