@@ -87,12 +87,13 @@ class OpenAIModel:
     async def _ask(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
         data = to_json(body(self._config, messages, sampling))
         rule = self._config.retry
-        until = time.monotonic() + rule.deadline
+        until = 0.0
         retried: list[str] = []
         while True:
             try:
                 reply = await self._exchange(data, sampling, urgency=len(messages))
             except ModelError as error:
+                until = until or time.monotonic() + rule.deadline
                 wait = _wait(rule, error, len(retried), until)
                 if wait is None:
                     raise self._final(error, retried) from error

@@ -35,7 +35,8 @@ class RetryConfig(Record):
     longest: float = Field(default=30.0, gt=0.0)
     """Seconds between two tries at most, unless the server asks for more."""
     deadline: float = Field(default=600.0, gt=0.0)
-    """Seconds that one call may take with all its tries."""
+    """Seconds after its first failure at which a call is not tried again; a queue before the
+    first try does not count."""
 
 
 class AdaptiveConfig(Record):

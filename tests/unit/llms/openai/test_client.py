@@ -624,6 +624,18 @@ class TestTheCap:
         talk(use, faults=[(500, ""), (200, "{")], adaptive={"start": 10}, told=told.append)
         assert not told
 
+    def test_waiting_for_a_slot_does_not_use_up_the_deadline(self) -> None:
+        async def use(model: OpenAIModel, stub: StubServer) -> Completions:
+            first = asyncio.create_task(model.complete(prompt("1"), Sampling()))
+            await asyncio.sleep(0.01)
+            second = asyncio.create_task(model.complete(prompt("2"), Sampling()))
+            await first
+            stub.faults = [(500, "")]
+            return await second
+
+        reply = talk(use, Settings(latency=0.2), concurrency=1, retry={"deadline": 0.1})
+        assert reply.retried == ("ServerFailed",)
+
 
 class TestLife:
     def test_closing_twice_and_closing_unused_are_fine(self) -> None:
