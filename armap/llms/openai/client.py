@@ -192,7 +192,7 @@ def _wait(rule: RetryConfig, error: ModelError, failed: int, until: float) -> fl
     if type(error).__name__ not in rule.on or failed + 1 >= rule.tries:
         return None
     wait = min(rule.wait * 2.0**failed, rule.longest) * random.uniform(0.5, 1.0)
-    if error.retry_after is not None:
+    if error.retry_after:
         wait = error.retry_after * random.uniform(1.0, 1.1)
     return wait if time.monotonic() + wait < until else None
 

@@ -31,7 +31,7 @@ class RetryConfig(Record):
     wait: float = Field(default=0.5, ge=0.0)
     """Seconds before the second try; doubles each time, less up to half of it by chance, so that
     calls that failed together do not come back together. The server's ``Retry-After`` goes
-    first."""
+    first, unless it says at once."""
     longest: float = Field(default=30.0, gt=0.0)
     """Seconds between two tries at most, unless the server asks for more."""
     deadline: float = Field(default=600.0, gt=0.0)

@@ -292,6 +292,12 @@ class TestRetries:
         assert 0.2 <= time.monotonic() - begun < 0.4
         assert reply.retried == ("RateLimited",) * 2
 
+    def test_a_server_that_says_now_is_not_asked_at_once_all_the_same(self) -> None:
+        busy, fine = http("429 Slow", b"", "retry-after: 0"), http("200 OK", OK[1].encode())
+        begun = time.monotonic()
+        ask_strange(busy, fine, retry={"wait": 0.2, "longest": 0.2})
+        assert time.monotonic() - begun >= 0.1
+
     def test_a_server_that_wants_to_be_left_alone_for_long_is_given_up_on_at_once(self) -> None:
         begun = time.monotonic()
         with pytest.raises(RateLimited):
