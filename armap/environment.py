@@ -10,8 +10,11 @@ __all__ = ["proxy_for", "secret"]
 
 
 def secret(name: str) -> str:
-    """Return the variable's value, or an empty string; the value is never logged or stored."""
-    return os.environ.get(name, "")
+    """Return the variable's value, or an empty string; the value is never logged or stored.
+
+    Blanks and line ends around it, as files with keys have them, are no part of it.
+    """
+    return os.environ.get(name, "").strip()
 
 
 def proxy_for(url: str) -> str | None:

@@ -54,6 +54,7 @@ class OpenAIModel:
         self.max_n = config.max_n
         """Samples one request may ask for, as far as is known; None: any number."""
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._limiter: Limiter | None = None
         head, sign, query = config.base_url.partition("?")
         self._url = f"{head.rstrip('/')}/chat/completions{sign}{query}"
@@ -82,6 +83,8 @@ class OpenAIModel:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._limiter is not None:
+            self._limiter = None
             _give_back(self._url)
 
     async def _ask(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
@@ -126,7 +129,7 @@ class OpenAIModel:
         """One try: wait for a slot, send, read."""
         import aiohttp
 
-        session, limiter = self._connected()
+        session, limiter = await self._connected()
         await limiter.acquire(urgency)
         started = time.perf_counter()
         try:
@@ -166,25 +169,33 @@ class OpenAIModel:
                 limiter.failed(type(error).__name__)
         return error
 
-    def _connected(self) -> tuple[aiohttp.ClientSession, Limiter]:
+    async def _connected(self) -> tuple[aiohttp.ClientSession, Limiter]:
+        """Connections belong to an event loop; a new loop gets new ones."""
+        if self._limiter is None:
+            self._limiter = _shared_limiter(self._url, self._config, self._told)
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:
+            old, old_loop = self._session, self._loop
+            self._session, self._loop = self._opened(), loop
+            if old is not None and old_loop is not None and old_loop.is_closed():
+                await old.close()
+        return self._session, self._limiter
+
+    def _opened(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        if self._session is None:
-            key = secret(self._config.api_key_env)
-            self._limiter = _shared_limiter(self._url, self._config, self._told)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=self._config.timeout),
-                headers={
-                    "Content-Type": "application/json",
-                    **({"Authorization": f"Bearer {key}"} if key else {}),
-                    **self._config.extra_headers,
-                },
-                proxy=proxy_for(self._url),
-            )
-        assert self._limiter is not None
-        return self._session, self._limiter
+        key = secret(self._config.api_key_env)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self._config.timeout),
+            headers={
+                "Content-Type": "application/json",
+                **({"Authorization": f"Bearer {key}"} if key else {}),
+                **self._config.extra_headers,
+            },
+            proxy=proxy_for(self._url),
+        )
 
 
 def _wait(rule: RetryConfig, error: ModelError, failed: int, until: float) -> float | None:
