@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -83,7 +84,10 @@ class OpenAIConfig(Record):
 
     @field_validator("base_url")
     @classmethod
-    def _has_a_scheme(cls, value: str) -> str:
+    def _is_an_address(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://, e.g. http://localhost:8000/v1")
+        parts = urlsplit(value)
+        if not parts.hostname or parts.port == 0:  # reading the port checks it
+            raise ValueError("must name a host, e.g. http://localhost:8000/v1")
         return value
