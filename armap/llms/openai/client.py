@@ -135,7 +135,9 @@ class OpenAIModel:
         try:
             session_id = current_scope().session
             headers = {"X-Session-ID": session_id} if session_id else None
-            async with session.post(self._url, data=data, headers=headers) as response:
+            async with session.post(
+                self._url, data=data, headers=headers, allow_redirects=False
+            ) as response:
                 content = await response.read()
                 if response.status != 200:
                     raise self._refused(response, content, limiter)

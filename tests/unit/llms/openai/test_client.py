@@ -298,6 +298,12 @@ class TestRetries:
         assert 0.2 <= time.monotonic() - begun < 0.4
         assert reply.retried == ("RateLimited",) * 2
 
+    def test_a_server_that_says_now_is_not_asked_at_once_all_the_same(self) -> None:
+        busy, fine = http("429 Slow", b"", "retry-after: 0"), http("200 OK", OK[1].encode())
+        begun = time.monotonic()
+        ask_strange(busy, fine, retry={"wait": 0.2, "longest": 0.2})
+        assert time.monotonic() - begun >= 0.1
+
     def test_a_server_that_wants_to_be_left_alone_for_long_is_given_up_on_at_once(self) -> None:
         begun = time.monotonic()
         with pytest.raises(RateLimited):
@@ -376,6 +382,24 @@ def refusing(part: str) -> Settings:
 
 
 class TestMistakes:
+    def test_an_address_that_has_moved_is_not_followed_and_gets_no_key(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MY_KEY", "hush")
+
+        async def run() -> None:
+            async with StubServer() as elsewhere:
+                moved = http("301 Moved", b"", f"location: {elsewhere.url}/chat/completions")
+                async with strange(moved) as (url, heads):
+                    model = OpenAIModel(config(url, api_key_env="MY_KEY"))
+                    with pytest.raises(ConfigError, match=r"status 301: .* nothing answers there"):
+                        await model.complete(PROMPT, Sampling())
+                    await model.close()
+                assert len(heads) == 1
+                assert elsewhere.stats.connections == 0
+
+        asyncio.run(run())
+
     def test_nobody_is_there(self) -> None:
         async def run(url: str) -> str:
             model = OpenAIModel(config(url, retry={"tries": 2}))
@@ -491,6 +515,15 @@ class TestManySamples:
         assert reply.usage.calls == len(asked)
         assert not caplog.messages
 
+    @pytest.mark.parametrize("n", [3, 4, 9])
+    def test_a_server_that_gives_fewer_than_max_n_is_asked_until_all_are_there(
+        self, n: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        reply, stub = ask(Sampling(n=n), Settings(single=True), max_n=4)
+        assert len(set(reply.texts)) == n
+        assert reply.usage.calls == stub.stats.requests
+        assert len(caplog.messages) == 1
+
     def test_samples_are_the_same_whatever_was_known_of_the_server(self) -> None:
         """Not together or apart: the seed goes with the request."""
         learned, _ = ask(Sampling(n=3), Settings(single=True))
@@ -503,6 +536,16 @@ class TestManySamples:
         reply, _ = ask(Sampling(n=2), faults=[(500, ""), (200, body), (200, body)], max_n=1)
         assert reply.usage == Usage(calls=2, prompt_tokens=14, completion_tokens=4)
         assert reply.retried == ("ServerFailed",)
+
+    def test_when_one_part_fails_the_others_do_not_go_on_alone(self) -> None:
+        async def use(model: OpenAIModel, stub: StubServer) -> None:
+            with pytest.raises(ConfigError):
+                await model.complete(PROMPT, Sampling(n=20))
+            await asyncio.sleep(0.06)
+            assert stub.stats.requests <= 4, "what had not been sent is not sent any more"
+            assert len(asyncio.all_tasks()) == 1
+
+        talk(use, Settings(latency=0.02), faults=[(401, "")], max_n=1, concurrency=2)
 
 
 class TestTheCap:
@@ -606,6 +649,21 @@ class TestTheCap:
         assert {change.why for change in told} == {"grow", "RateLimited"}
         assert max(change.cap for change in told) > 8
 
+    @pytest.mark.parametrize(
+        ("status", "why"),
+        [(429, "RateLimited"), (503, "ServerFailed"), (529, "ServerFailed"), (408, "TimedOut")],
+    )
+    def test_an_adaptive_cap_is_cut_when_the_server_has_too_much_to_do(
+        self, status: int, why: str
+    ) -> None:
+        told: list[CapChange] = []
+
+        async def use(model: OpenAIModel, stub: StubServer) -> None:
+            await model.complete(PROMPT, Sampling())
+
+        talk(use, faults=[(status, "")], adaptive={"start": 10}, told=told.append)
+        assert [(change.cap, change.why) for change in told] == [(7, why)]
+
     def test_an_adaptive_cap_is_not_cut_when_the_server_is_merely_broken(self) -> None:
         told: list[CapChange] = []
 
@@ -614,6 +672,18 @@ class TestTheCap:
 
         talk(use, faults=[(500, ""), (200, "{")], adaptive={"start": 10}, told=told.append)
         assert not told
+
+    def test_waiting_for_a_slot_does_not_use_up_the_deadline(self) -> None:
+        async def use(model: OpenAIModel, stub: StubServer) -> Completions:
+            first = asyncio.create_task(model.complete(prompt("1"), Sampling()))
+            await asyncio.sleep(0.01)
+            second = asyncio.create_task(model.complete(prompt("2"), Sampling()))
+            await first
+            stub.faults = [(500, "")]
+            return await second
+
+        reply = talk(use, Settings(latency=0.2), concurrency=1, retry={"deadline": 0.1})
+        assert reply.retried == ("ServerFailed",)
 
 
 class TestLife:
