@@ -18,8 +18,12 @@ def secret(name: str) -> str:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that ``http_proxy``, ``https_proxy`` and ``no_proxy`` name for ``url``."""
+    """The proxy that ``http_proxy``, ``https_proxy`` and ``no_proxy`` name for ``url``.
+
+    Without a scheme it is meant with ``http://``, as curl takes it.
+    """
     parts = urlsplit(url)
     if parts.hostname is None or proxy_bypass(parts.hostname):
         return None
-    return getproxies().get(parts.scheme)
+    proxy = getproxies().get(parts.scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

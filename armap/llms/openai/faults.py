@@ -148,6 +148,8 @@ def broken(error: Exception, *, url: str, timeout: float) -> ModelError:
         hint = "is llm.base_url right and the server up?"
         if error.errno == errno.EMFILE:
             hint = "raise the limit on open files (ulimit -n) or lower llm.concurrency"
+        elif isinstance(error, aiohttp.ClientProxyConnectionError):
+            hint = f"is the proxy right that ${url.partition(':')[0]}_proxy names?"
         return ConnectionFailed(f"{url}: cannot connect: {error.strerror or reason}; {hint}")
     return ConnectionFailed(f"{url}: the connection broke: {reason}")
 

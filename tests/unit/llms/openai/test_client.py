@@ -206,9 +206,12 @@ class TestRequests:
                 monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
                 await through(proxy, "http://model.invalid/v1")
                 assert len(proxy.requests) == 1
+                monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")  # as curl takes it
+                await through(proxy, "http://model.invalid/v1")
+                assert len(proxy.requests) == 2
                 monkeypatch.setenv("no_proxy", "127.0.0.1")
                 await through(proxy, server.url)
-                assert (len(proxy.requests), len(server.requests)) == (1, 1)
+                assert (len(proxy.requests), len(server.requests)) == (2, 1)
 
         asyncio.run(run())
 
@@ -413,6 +416,18 @@ class TestMistakes:
             assert said.startswith(f"{url}/chat/completions: cannot connect: ")
             assert said.endswith("is llm.base_url right and the server up? (2 tries)")
             assert "\n" not in said
+
+    def test_the_proxy_is_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+
+        async def run() -> str:
+            model = OpenAIModel(config("http://model.invalid/v1", retry={"tries": 1}))
+            with pytest.raises(ConnectionFailed) as failed:
+                await model.complete(PROMPT, Sampling())
+            await model.close()
+            return str(failed.value)
+
+        assert asyncio.run(run()).endswith("; is the proxy right that $http_proxy names?")
 
     def test_another_path(self) -> None:
         body = '{"detail": "Not Found"}'
