@@ -99,7 +99,7 @@ class OpenAIModel:
                 until = until or time.monotonic() + rule.deadline
                 wait = _wait(rule, error, len(retried), until)
                 if wait is None:
-                    raise self._final(error, retried) from error
+                    raise self._final(error, retried) from error.__cause__
                 retried.append(type(error).__name__)
                 await asyncio.sleep(wait)
                 continue
@@ -204,7 +204,7 @@ def _wait(rule: RetryConfig, error: ModelError, failed: int, until: float) -> fl
     """Seconds until the next try; None when there is to be none."""
     if type(error).__name__ not in rule.on or failed + 1 >= rule.tries:
         return None
-    wait = min(rule.wait * 2.0**failed, rule.longest) * random.uniform(0.5, 1.0)
+    wait = min(rule.wait * 2.0 ** min(failed, 99), rule.longest) * random.uniform(0.5, 1.0)
     if error.retry_after:
         wait = error.retry_after * random.uniform(1.0, 1.1)
     return wait if time.monotonic() + wait < until else None

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from typing import Any, TypeVar
 
+import aiohttp
 import pytest
 
 from armap.calls import session_scope
@@ -24,7 +25,8 @@ from armap.errors import (
     ServerFailed,
     TimedOut,
 )
-from armap.llms.openai import CapChange, OpenAIConfig, OpenAIModel
+from armap.llms.openai import CapChange, OpenAIConfig, OpenAIModel, RetryConfig
+from armap.llms.openai.client import _wait
 from armap.types import Completions, Message, Sampling, Task, Usage
 from tests.stub import Fault, Settings, StubServer
 
@@ -334,6 +336,21 @@ class TestRetries:
         waits = talk(use, faults=[(500, "")] * 4, retry={"wait": 0.04, "longest": 0.1})
         for wait, most in zip(waits, (0.04, 0.08, 0.1, 0.1), strict=True):
             assert most / 2 <= wait < most + 0.05
+
+    def test_the_cause_is_the_failure_itself(self) -> None:
+        for tries in (1, 2):
+            error, _ = ask_strange(b"", retry={"tries": tries})
+            causes = []
+            while (error := error.__cause__) is not None:
+                assert error not in causes
+                causes.append(error)
+            assert isinstance(causes[-1], aiohttp.ServerDisconnectedError)
+
+    def test_no_number_of_tries_is_too_many(self) -> None:
+        rule = RetryConfig(tries=10_000)
+        wait = _wait(rule, ServerFailed("down"), 5000, time.monotonic() + 600)
+        assert wait is not None
+        assert 15 <= wait <= 30
 
     def test_a_drip_is_read_to_its_end_unless_it_takes_too_long(self) -> None:
         slow = only(Fault.DRIP, drip=0.02, pieces=4)
