@@ -79,6 +79,7 @@ def ask(
     settings: Settings | None = None,
     *,
     faults: list[tuple[int, str]] | None = None,
+    told: Callable[[CapChange], None] = lambda _: None,
     **fields: Any,
 ) -> tuple[Completions, StubServer]:
     """Ask one thing."""
@@ -86,7 +87,7 @@ def ask(
     async def use(model: OpenAIModel, stub: StubServer) -> tuple[Completions, StubServer]:
         return await model.complete(PROMPT, sampling or Sampling()), stub
 
-    return talk(use, settings, faults=faults, **fields)
+    return talk(use, settings, faults=faults, told=told, **fields)
 
 
 def only(fault: Fault, share: float = 1.0, **more: Any) -> Settings:
@@ -607,11 +608,13 @@ class TestTheCap:
         settings = Settings(latency=0.004, faults=0.3, kinds=kinds)
         talk(use, settings, concurrency=4, retry={"tries": 30})
 
-    def test_models_at_one_endpoint_share_the_smallest(self) -> None:
+    @pytest.mark.parametrize("caps", [(9, 3), (3, 9)])
+    def test_models_at_one_endpoint_share_the_smallest(self, caps: tuple[int, int]) -> None:
         async def run() -> None:
             async with StubServer(latency=0.01) as stub:
-                one = OpenAIModel(config(stub.url, concurrency=9))
-                two = OpenAIModel(config(stub.url, concurrency=3, model="other"))
+                one = OpenAIModel(config(stub.url, concurrency=caps[0]))
+                two = OpenAIModel(config(stub.url, concurrency=caps[1], model="other"))
+                await one.complete(PROMPT, Sampling())
                 await two.complete(PROMPT, Sampling())
                 await asyncio.gather(self.crowd(one), self.crowd(two))
                 assert stub.peak == 3
@@ -695,6 +698,18 @@ class TestTheCap:
 
         talk(use, faults=[(status, "")], adaptive={"start": 10}, told=told.append)
         assert [(change.cap, change.why) for change in told] == [(7, why)]
+
+    def test_an_adaptive_cap_is_cut_when_no_reply_comes_in_time(self) -> None:
+        told: list[CapChange] = []
+        with pytest.raises(TimedOut):
+            ask(
+                settings=only(Fault.TIMEOUT),
+                timeout=0.05,
+                adaptive={"start": 10},
+                retry={"tries": 1},
+                told=told.append,
+            )
+        assert [(change.cap, change.why) for change in told] == [(7, "TimedOut")]
 
     def test_an_adaptive_cap_is_not_cut_when_the_server_is_merely_broken(self) -> None:
         told: list[CapChange] = []
