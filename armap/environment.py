@@ -10,16 +10,23 @@ __all__ = ["proxy_for", "secret", "suggest"]
 
 
 def secret(name: str) -> str:
-    """Return the variable's value, or an empty string; the value is never logged or stored."""
-    return os.environ.get(name, "")
+    """Return the variable's value, or an empty string; the value is never logged or stored.
+
+    Blanks and line ends around it, as files with keys have them, are no part of it.
+    """
+    return os.environ.get(name, "").strip()
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that ``http_proxy``, ``https_proxy`` and ``no_proxy`` name for ``url``."""
+    """The proxy that ``http_proxy``, ``https_proxy`` and ``no_proxy`` name for ``url``.
+
+    Without a scheme it is meant with ``http://``, as curl takes it.
+    """
     parts = urlsplit(url)
     if parts.hostname is None or proxy_bypass(parts.hostname):
         return None
-    return getproxies().get(parts.scheme)
+    proxy = getproxies().get(parts.scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def suggest(name: str, value: str) -> None:

@@ -141,6 +141,19 @@ class Sampling(Record):
         """
         return range(self.start, self.start + self.n)
 
+    def parts(self, most: int) -> list[Self]:
+        """The same samples in requests for at most ``most`` each.
+
+        >>> [part.ordinals for part in Sampling(start=2, n=3).parts(2)]
+        [range(2, 4), range(4, 5)]
+        """
+        if self.n <= most:
+            return [self]
+        return [
+            self.model_copy(update={"start": at, "n": min(most, self.ordinals.stop - at)})
+            for at in self.ordinals[::most]
+        ]
+
 
 class TokenLogprob(Record):
     """One token of a reply."""

@@ -137,7 +137,7 @@ class Journal:
         """
         fresh: dict[bytes, bytes] = {}
         for turn, message in zip(request.turns, messages, strict=True):
-            if turn not in self._turns and turn not in fresh:
+            if turn not in self._turns:
                 line = to_json({"kind": "turn", "id": turn.hex(), "message": message})
                 fresh[turn] = line + b"\n"
         turns = b"".join(fresh.values())

@@ -121,7 +121,7 @@ class Recorded:
         most = getattr(model, "max_n", None)
         if len(lacking) == 1 and (most is None or lacking[0].n <= most):
             return [await self._call(model, request, messages, lacking[0])]
-        parts = [part for samples in lacking for part in _parts(samples, most)]
+        parts = [part for samples in lacking for part in samples.parts(most or samples.n)]
         results = await asyncio.gather(
             *(self._call(model, request, messages, part) for part in parts), return_exceptions=True
         )
@@ -233,17 +233,6 @@ def _lacking(calls: Sequence[Call], sampling: Sampling) -> list[Sampling]:
         if not is_held
     ]
     return [sampling.model_copy(update={"start": run[0], "n": len(run)}) for run in runs]
-
-
-def _parts(sampling: Sampling, most: int | None) -> list[Sampling]:
-    """Cut a request into requests of at most ``most`` samples."""
-    if most is None or sampling.n <= most:
-        return [sampling]
-    ordinals = sampling.ordinals
-    return [
-        sampling.model_copy(update={"start": at, "n": min(most, ordinals.stop - at)})
-        for at in ordinals[::most]
-    ]
 
 
 def _assembled(calls: Sequence[Call], sampling: Sampling) -> Completions:

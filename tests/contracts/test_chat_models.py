@@ -1,27 +1,37 @@
-"""What every chat model promises."""
+"""What every chat model promises, bare and with a journal around it."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from armap.calls import Journal, Recorded
 from armap.errors import ModelError
-from armap.llms import make_llm
+from armap.llms import AnyLLMConfig, make_llm
 from armap.llms.local import LocalConfig, LocalModel
 from armap.llms.openai import OpenAIConfig, OpenAIModel
 from armap.llms.scripted import Scripted, ScriptedConfig
+from armap.plugins import ImportConfig
 from armap.protocols import ChatModel
 from armap.types import Completions, Message, Sampling
+from tests.player import Player
 from tests.stub import StubServer
 from tests.tiny_vision import save_tiny
 
+T = TypeVar("T")
 PROMPT = [Message(role="user", content="Make 24 from 4 4 6 6.\nLeft: 4 4 6 6")]
+ASKED = Sampling(temperature=1.0, seed=3, n=2, max_tokens=24)
+VLLM = pytest.param(
+    "vllm", marks=[pytest.mark.vllm, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+)
+KINDS = ["scripted", "openai", "local", "vision", "import", VLLM]
 
 
 @lru_cache(maxsize=1)
@@ -32,152 +42,156 @@ def tiny_vision() -> tempfile.TemporaryDirectory[str]:
     return folder
 
 
-async def with_model(
-    kind: str, use: Callable[[ChatModel], Coroutine[Any, Any, list[Completions]]]
-) -> list[Completions]:
-    async with StubServer() as stub:
-        model: ChatModel
-        if kind == "openai":
-            model = OpenAIModel(OpenAIConfig(base_url=stub.url, model="stub"))
-        elif kind == "scripted":
-            model = Scripted(ScriptedConfig(default=("one", "two", "three")))
-        elif kind == "vision":
-            model = LocalModel(LocalConfig(model=tiny_vision().name))
-        else:
-            model = LocalModel(LocalConfig())
-        try:
-            return await use(model)
-        finally:
-            await model.close()
-            await model.close()
+def configured(kind: str, stub: StubServer) -> AnyLLMConfig:
+    match kind:
+        case "scripted":
+            return ScriptedConfig(default=tuple("abcdefghijklmnopqrstuvwxyz"))
+        case "openai":
+            return OpenAIConfig(base_url=stub.url, model="stub")
+        case "import":
+            return ImportConfig(target="tests.player:Player")
+        case "vision":
+            return LocalConfig(model=tiny_vision().name)
+        case _:
+            return LocalConfig()
 
 
-VLLM = pytest.param(
-    "vllm", marks=[pytest.mark.vllm, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-)
+@dataclass
+class Subject:
+    """A model under test, in an event loop of its own."""
+
+    kind: str
+    model: ChatModel
+    loop: Any
+    """Something with ``run(coroutine)``."""
+    recorded: bool
+
+    def ask(self, sampling: Sampling, messages: Sequence[Message] = PROMPT) -> Completions:
+        return self.run(self.model.complete(messages, sampling))
+
+    def together(self, *samplings: Sampling) -> list[Completions]:
+        async def gather() -> list[Completions]:
+            return await asyncio.gather(*(self.model.complete(PROMPT, s) for s in samplings))
+
+        return self.run(gather())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run(work)
 
 
-@pytest.mark.parametrize("kind", ["scripted", "openai", "local", "vision", VLLM])
-def test_contract(kind: str, request: pytest.FixtureRequest) -> None:
-    async def use(model: ChatModel) -> list[Completions]:
-        assert isinstance(model, ChatModel)
-        assert model.name
-        sampling = Sampling(temperature=1.0, seed=3, n=2, max_tokens=24)
-        one = await model.complete(PROMPT, sampling)
-        again, *many = await asyncio.gather(
-            model.complete(PROMPT, sampling),
-            *(
-                model.complete(PROMPT, sampling.model_copy(update={"seed": seed}))
-                for seed in range(8)
-            ),
-        )
-        return [one, again, *many]
-
-    if kind == "vllm":
+@pytest.fixture(scope="module", params=KINDS)
+def bare(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    if request.param == "vllm":
         session = request.getfixturevalue("vllm_session")
-        one, again, *many = session.run(use(session.model))
-    else:
-        one, again, *many = asyncio.run(with_model(kind, use))
-    assert len(one.texts) == 2
-    assert one.texts == again.texts, "same request and seed, same reply, whoever shares the batch"
-    assert one.usage.tokens == again.usage.tokens
-    assert one.usage.calls == 1
-    assert one.usage.prompt_tokens > 0
-    assert one.usage.completion_tokens > 0
-    assert len({reply.texts for reply in many}) > 1, "other seeds, other replies"
+        yield Subject("vllm", session.model, session, recorded=False)
+        return
+    stub = StubServer()
+    with asyncio.Runner() as loop:
+        loop.run(stub.__aenter__())
+        model = make_llm(configured(request.param, stub))
+        yield Subject(request.param, model, loop, recorded=False)
+        loop.run(model.close())
+        loop.run(model.close())
+        loop.run(stub.__aexit__())
+
+
+@pytest.fixture(params=["bare", "recorded"])
+def subject(request: pytest.FixtureRequest, bare: Subject, tmp_path: Path) -> Iterator[Subject]:
+    if request.param == "bare":
+        yield bare
+        return
+    journal = Journal(tmp_path / "calls.jsonl")
+    yield Subject(bare.kind, Recorded(bare.model, journal), bare.loop, recorded=True)
+    journal.close()
+
+
+def seeds(n: int) -> list[Sampling]:
+    return [ASKED.model_copy(update={"seed": 100 + seed}) for seed in range(n)]
+
+
+class TestContract:
+    def test_it_has_a_name_that_stays(self, subject: Subject) -> None:
+        assert isinstance(subject.model, ChatModel)
+        before = subject.model.name
+        assert before
+        subject.ask(ASKED)
+        assert subject.model.name == before
+
+    def test_it_gives_as_many_replies_as_it_was_asked_for_and_counts_one_call(
+        self, subject: Subject
+    ) -> None:
+        for n in (1, 2, 5):
+            reply = subject.ask(ASKED.model_copy(update={"n": n, "seed": n}))
+            assert len(reply.texts) == n
+            assert len(reply.finish) in (0, n)
+            assert reply.logprobs == ()
+            assert reply.usage.calls == 1
+            assert reply.usage.prompt_tokens > 0
+            assert reply.usage.completion_tokens > 0
+
+    def test_same_request_and_seed_same_reply_whoever_shares_the_batch(
+        self, subject: Subject
+    ) -> None:
+        alone = subject.ask(ASKED)
+        assert subject.together(ASKED, *seeds(8))[0] == alone
+        assert subject.together(*seeds(8), ASKED)[-1] == alone
+
+    def test_other_seeds_other_replies(self, subject: Subject) -> None:
+        assert len({reply.texts for reply in subject.together(*seeds(8))}) > 1
+
+    def test_every_request_gets_its_own_reply(self, subject: Subject) -> None:
+        together = subject.together(*seeds(5))
+        assert [reply.texts for reply in together] == [subject.ask(s).texts for s in seeds(5)]
+
+    def test_a_sample_depends_on_its_place_in_the_row_not_on_how_many_are_drawn_together(
+        self, subject: Subject
+    ) -> None:
+        if subject.kind == "openai" and not subject.recorded:
+            pytest.skip("a server knows no places: what was drawn once is kept in the journal")
+        row = ASKED.model_copy(update={"seed": 7})
+        middle = subject.ask(row.model_copy(update={"start": 2, "n": 2}))
+        first = subject.ask(row.model_copy(update={"n": 1}))
+        all_five = subject.ask(row.model_copy(update={"n": 5}))
+        assert all_five.texts[2:4] == middle.texts
+        assert all_five.texts[:1] == first.texts
+        assert len(set(all_five.texts)) > 1
+
+    def test_a_request_that_is_cancelled_does_not_hurt_the_others(self, subject: Subject) -> None:
+        async def use() -> list[Completions]:
+            calls = [asyncio.ensure_future(subject.model.complete(PROMPT, s)) for s in seeds(4)]
+            await asyncio.sleep(0)
+            calls[1].cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await calls[1]
+            return [await call for call in (calls[0], *calls[2:])]
+
+        kept = [seeds(4)[i] for i in (0, 2, 3)]
+        assert [r.texts for r in subject.run(use())] == [r.texts for r in subject.together(*kept)]
 
 
 def test_every_kind_can_be_made() -> None:
     configs = (
-        ScriptedConfig(),
-        OpenAIConfig(model="m"),
-        LocalConfig(),
+        (ScriptedConfig(), Scripted),
+        (OpenAIConfig(model="m"), OpenAIModel),
+        (LocalConfig(), LocalModel),
+        (ImportConfig(target="tests.player:Player"), Player),
     )
-    kinds = (Scripted, OpenAIModel, LocalModel)
-    for config, kind in zip(configs, kinds, strict=True):
+    for config, kind in configs:
         model = make_llm(config)
         assert isinstance(model, kind)
         asyncio.run(model.close())
 
 
 def test_a_prompt_that_is_too_long_is_refused_by_its_own_name() -> None:
-    async def use(model: ChatModel) -> list[Completions]:
-        long = [Message(role="user", content="7 " * 2000)]
-        return [await model.complete(long, Sampling())]
+    async def use() -> None:
+        model = make_llm(LocalConfig())
+        try:
+            await model.complete([Message(role="user", content="7 " * 2000)], Sampling())
+        finally:
+            await model.close()
 
     with pytest.raises(ModelError, match="exceed the model's 1024 positions"):
-        asyncio.run(with_model("local", use))
-
-
-class TestEndpoint:
-    """The OpenAI wire format and what can go wrong on it."""
-
-    def ask(self, faults: list[tuple[int, str]], **config: Any) -> tuple[Completions, StubServer]:
-        async def run() -> tuple[Completions, StubServer]:
-            async with StubServer(faults=faults) as stub:
-                settings = {"model": "stub", "backoff": 0.0, **config}
-                model = OpenAIModel(OpenAIConfig(base_url=stub.url, **settings))
-                try:
-                    return await model.complete(PROMPT, Sampling(n=2, stop=("\n",))), stub
-                finally:
-                    await model.close()
-
-        return asyncio.run(run())
-
-    def test_the_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("MY_KEY", "hush")
-        _, stub = self.ask([], api_key_env="MY_KEY", extra_body={"min_p": 0.1})
-        (request,) = stub.requests
-        assert request.headers["Authorization"] == "Bearer hush"
-        assert request.body["n"] == 2
-        assert request.body["stop"] == ["\n"]
-        assert request.body["min_p"] == 0.1
-        assert request.body["messages"] == [{"role": "user", "content": PROMPT[0].content}]
-
-    def test_retries_what_may_pass(self) -> None:
-        faults = [(429, "busy"), (503, "down"), (200, "not json")]
-        reply, stub = self.ask(faults)
-        assert len(reply.texts) == 2
-        assert len(stub.requests) == 4
-
-    def test_gives_up_with_the_reason_and_a_remedy(self) -> None:
-        with pytest.raises(ModelError, match=r"status 500 \(3 tries\); is llm.base_url right"):
-            self.ask([(500, "")] * 9, retries=2)
-
-    def test_does_not_retry_what_is_wrong_for_good(self) -> None:
-        with pytest.raises(ModelError, match=r"status 401: no such key"):
-            self.ask([(401, "no such key")])
-
-    def test_refuses_a_malformed_reply(self) -> None:
-        with pytest.raises(ModelError, match="malformed reply"):
-            self.ask([(200, '{"choices": [{}]}')])
-
-    def test_refuses_fewer_choices_than_asked_for(self) -> None:
-        body = '{"choices": [{"message": {"content": "x"}}], "usage": {}}'
-        with pytest.raises(ModelError, match="asked for 2 choices, got 1"):
-            self.ask([(200, body)])
-
-    def test_a_server_that_is_down(self) -> None:
-        async def run() -> None:
-            config = OpenAIConfig(base_url="http://127.0.0.1:9/v1", model="m", retries=1, backoff=0)
-            model = OpenAIModel(config)
-            try:
-                await model.complete(PROMPT, Sampling())
-            finally:
-                await model.close()
-
-        with pytest.raises(ModelError, match=r"127.0.0.1"):
-            asyncio.run(run())
-
-    def test_the_cap_is_strict(self) -> None:
-        async def run() -> int:
-            async with StubServer(latency=0.02) as stub:
-                model = OpenAIModel(OpenAIConfig(base_url=stub.url, model="stub", concurrency=4))
-                await asyncio.gather(*(model.complete(PROMPT, Sampling()) for _ in range(20)))
-                await model.close()
-                return stub.peak
-
-        assert asyncio.run(run()) == 4
+        asyncio.run(use())
 
 
 def test_scripted_fails_as_told() -> None:

@@ -6,20 +6,20 @@ import asyncio
 import logging
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from armap.calls import current_scope
 from armap.environment import proxy_for, secret
-from armap.errors import MalformedReply, ModelError
+from armap.errors import MalformedReply, ModelError, TimedOut
 from armap.llms.openai.faults import OVERLOADED, broken, refused, seconds_to_wait
 from armap.llms.openai.limiter import Limiter
 from armap.llms.openai.wire import body, read
 from armap.types import Completions, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     import aiohttp
 
@@ -37,8 +37,9 @@ _limiters: dict[str, tuple[Limiter, int]] = {}
 class OpenAIModel:
     """A :class:`~armap.protocols.ChatModel` over HTTP.
 
-    Dialogues that have begun go before new ones. A request holds its slot while it is on its
-    way, not while it waits for another try.
+    Requests go in order of arrival, so that dialogues grow side by side and a run does not end
+    with a few long ones. A request holds its slot while it is on its way, not while it waits for
+    another try.
 
     Args:
         config: the endpoint.
@@ -54,6 +55,7 @@ class OpenAIModel:
         self.max_n = config.max_n
         """Samples one request may ask for, as far as is known; None: any number."""
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._limiter: Limiter | None = None
         head, sign, query = config.base_url.partition("?")
         self._url = f"{head.rstrip('/')}/chat/completions{sign}{query}"
@@ -65,53 +67,57 @@ class OpenAIModel:
             ConfigError: key, model, address or a field is wrong for this server.
             ModelError: this request could not be answered, after all tries.
         """
-        end = sampling.start + sampling.n
         if self.max_n is not None and sampling.n > self.max_n:
-            parts = [
-                sampling.model_copy(update={"start": at, "n": min(self.max_n, end - at)})
-                for at in range(sampling.start, end, self.max_n)
-            ]
-            return _joined(await asyncio.gather(*(self._ask(messages, part) for part in parts)))
+            parts = sampling.parts(self.max_n)
+            return _joined(await _together(self.complete(messages, part) for part in parts))
         reply = await self._ask(messages, sampling)
         got = len(reply.texts)
         if got == sampling.n:
             return reply
-        if self.max_n is None:
-            self.max_n = got
-            _log.warning(
-                "%s gives %d choices where n=%d were asked for; asking for the others one by one "
-                "(llm.max_n: %d spares the attempt)",
-                self._url,
-                got,
-                sampling.n,
-                got,
-            )
-        rest = sampling.model_copy(update={"start": end - sampling.n + got, "n": sampling.n - got})
-        return _joined([reply, await self.complete(messages, rest)])
+        self._learn(got, sampling.n)
+        rest = {"start": sampling.start + got, "n": sampling.n - got}
+        others = await self.complete(messages, sampling.model_copy(update=rest))
+        return _joined([reply, others])
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._limiter is not None:
+            self._limiter = None
             _give_back(self._url)
 
     async def _ask(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
         data = to_json(body(self._config, messages, sampling))
         rule = self._config.retry
-        until = time.monotonic() + rule.deadline
+        until = 0.0
         retried: list[str] = []
         while True:
             try:
-                reply = await self._exchange(data, sampling, urgency=len(messages))
+                reply = await self._exchange(data, sampling)
             except ModelError as error:
+                until = until or time.monotonic() + rule.deadline
                 wait = _wait(rule, error, len(retried), until)
                 if wait is None:
-                    raise self._final(error, retried) from error
+                    raise self._final(error, retried) from error.__cause__
                 retried.append(type(error).__name__)
                 await asyncio.sleep(wait)
                 continue
             return reply.model_copy(update={"retried": tuple(retried)}) if retried else reply
+
+    def _learn(self, got: int, n: int) -> None:
+        """The server gives fewer choices than it was asked for."""
+        if self.max_n is None or got < self.max_n:
+            self.max_n = got
+            _log.warning(
+                "%s gives %d choices where n=%d were asked for; asking for the others one by one "
+                "(llm.max_n: %d spares the attempt)",
+                self._url,
+                got,
+                n,
+                got,
+            )
 
     def _final(self, error: ModelError, retried: Sequence[str]) -> ModelError:
         if not retried:
@@ -120,30 +126,32 @@ class OpenAIModel:
         final.retried = tuple(retried)
         return final
 
-    async def _exchange(self, data: bytes, sampling: Sampling, *, urgency: int) -> Completions:
+    async def _exchange(self, data: bytes, sampling: Sampling) -> Completions:
         """One try: wait for a slot, send, read."""
         import aiohttp
 
-        session, limiter = self._connected()
-        await limiter.acquire(urgency)
+        session, limiter = await self._connected()
+        await limiter.acquire()
         sent = time.perf_counter()
         try:
             session_id = current_scope().session
             headers = {"X-Session-ID": session_id} if session_id else None
-            async with session.post(self._url, data=data, headers=headers) as response:
+            async with session.post(
+                self._url, data=data, headers=headers, allow_redirects=False
+            ) as response:
                 content = await response.read()
                 if response.status != 200:
-                    raise self._refused(response, content)
+                    error = self._refused(response, content)
+                    if response.status in OVERLOADED:
+                        limiter.failed(type(error).__name__, sent)
+                    raise error
             reply = read(content, sampling)
             limiter.succeeded(sent)
         except (aiohttp.ClientError, OSError) as problem:
-            error = broken(problem, url=self._url, timeout=self._config.timeout)
-            if isinstance(error, OVERLOADED):
-                limiter.failed(type(error).__name__, sent)
-            raise error from problem
-        except OVERLOADED as error:
-            limiter.failed(type(error).__name__, sent)
-            raise
+            failure = broken(problem, url=self._url, timeout=self._config.timeout)
+            if isinstance(failure, TimedOut):
+                limiter.failed(type(failure).__name__, sent)
+            raise failure from problem
         except MalformedReply as error:
             raise MalformedReply(f"{self._url}: {error}") from error
         finally:
@@ -163,35 +171,53 @@ class OpenAIModel:
             error.retry_after = seconds_to_wait(response.headers)
         return error
 
-    def _connected(self) -> tuple[aiohttp.ClientSession, Limiter]:
+    async def _connected(self) -> tuple[aiohttp.ClientSession, Limiter]:
+        """Connections belong to an event loop; a new loop gets new ones."""
+        if self._limiter is None:
+            self._limiter = _shared_limiter(self._url, self._config, self._told)
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:
+            old, old_loop = self._session, self._loop
+            self._session, self._loop = self._opened(), loop
+            if old is not None and old_loop is not None and old_loop.is_closed():
+                await old.close()
+        return self._session, self._limiter
+
+    def _opened(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        if self._session is None:
-            key = secret(self._config.api_key_env)
-            self._limiter = _shared_limiter(self._url, self._config, self._told)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=self._config.timeout),
-                headers={
-                    "Content-Type": "application/json",
-                    **({"Authorization": f"Bearer {key}"} if key else {}),
-                    **self._config.extra_headers,
-                },
-                proxy=proxy_for(self._url),
-            )
-        assert self._limiter is not None
-        return self._session, self._limiter
+        key = secret(self._config.api_key_env)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self._config.timeout),
+            headers={
+                "Content-Type": "application/json",
+                **({"Authorization": f"Bearer {key}"} if key else {}),
+                **self._config.extra_headers,
+            },
+            proxy=proxy_for(self._url),
+        )
 
 
 def _wait(rule: RetryConfig, error: ModelError, failed: int, until: float) -> float | None:
     """Seconds until the next try; None when there is to be none."""
     if type(error).__name__ not in rule.on or failed + 1 >= rule.tries:
         return None
-    wait = min(rule.wait * 2.0**failed, rule.longest) * random.uniform(0.5, 1.0)
-    if error.retry_after is not None:
+    wait = min(rule.wait * 2.0 ** min(failed, 99), rule.longest) * random.uniform(0.5, 1.0)
+    if error.retry_after:
         wait = error.retry_after * random.uniform(1.0, 1.1)
     return wait if time.monotonic() + wait < until else None
+
+
+async def _together(calls: Iterable[Coroutine[Any, Any, Completions]]) -> list[Completions]:
+    """Await all; the first error cancels the others."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _joined(replies: Sequence[Completions]) -> Completions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -31,11 +32,12 @@ class RetryConfig(Record):
     wait: float = Field(default=0.5, ge=0.0)
     """Seconds before the second try; doubles each time, less up to half of it by chance, so that
     calls that failed together do not come back together. The server's ``Retry-After`` goes
-    first."""
+    first, unless it says at once."""
     longest: float = Field(default=30.0, gt=0.0)
     """Seconds between two tries at most, unless the server asks for more."""
     deadline: float = Field(default=600.0, gt=0.0)
-    """Seconds that one call may take with all its tries."""
+    """Seconds after its first failure at which a call is not tried again; a queue before the
+    first try does not count."""
 
 
 class AdaptiveConfig(Record):
@@ -82,7 +84,10 @@ class OpenAIConfig(Record):
 
     @field_validator("base_url")
     @classmethod
-    def _has_a_scheme(cls, value: str) -> str:
+    def _is_an_address(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://, e.g. http://localhost:8000/v1")
+        parts = urlsplit(value)
+        if not parts.hostname or parts.port == 0:  # reading the port checks it
+            raise ValueError("must name a host, e.g. http://localhost:8000/v1")
         return value

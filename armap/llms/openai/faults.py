@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OVERLOADED", "broken", "refused", "seconds_to_wait"]
 
-OVERLOADED = (RateLimited, TimedOut)
-"""Failures that say that the endpoint has too much to do."""
+OVERLOADED = frozenset({408, 429, 503, 529})
+"""Status codes that say that the endpoint has too much to do."""
 
 _PASSING = {408: TimedOut, 409: ServerFailed, 425: ServerFailed, 429: RateLimited}
 _CONTEXT = re.compile(
@@ -101,7 +101,8 @@ def _mistake(status: int, said: dict[str, str], model: str, key: str) -> str | N
         return "the account has no credit left"
     if status in (401, 403):
         return f"the key is refused: {key}"
-    if (status == 404 and "model" in said["message"].lower()) or _MODEL.search(said["message"]):
+    words = re.sub(r"\S*/\S*", "", said["message"])  # an address may hold the word, too
+    if (status == 404 and "model" in words.lower()) or _MODEL.search(said["message"]):
         return f"there is no model {model!r}: is llm.model right?"
     if status in (404, 405) or status < 400:
         return "nothing answers there: llm.base_url usually ends in /v1"
@@ -148,6 +149,8 @@ def broken(error: Exception, *, url: str, timeout: float) -> ModelError:
         hint = "is llm.base_url right and the server up?"
         if error.errno == errno.EMFILE:
             hint = "raise the limit on open files (ulimit -n) or lower llm.concurrency"
+        elif isinstance(error, aiohttp.ClientProxyConnectionError):
+            hint = f"is the proxy right that ${url.partition(':')[0]}_proxy names?"
         return ConnectionFailed(f"{url}: cannot connect: {error.strerror or reason}; {hint}")
     return ConnectionFailed(f"{url}: the connection broke: {reason}")
 

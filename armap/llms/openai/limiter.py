@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import time
-from itertools import count
+from collections import deque
 from typing import TYPE_CHECKING
 
 from armap.types import Record
@@ -32,7 +31,7 @@ class CapChange(Record):
 
 
 class Limiter:
-    """Slots for requests; the most urgent waiter goes first, equals in order of arrival.
+    """Slots for requests, in order of arrival.
 
     Never more than ``cap`` slots are taken, and waiting costs no thread.
 
@@ -53,8 +52,7 @@ class Limiter:
         self._most = most
         self._adaptive = adaptive
         self._told = told
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._arrival = count()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._doubling = True
         self._answered = 0
         self._latency = self._best = 0.0
@@ -67,13 +65,13 @@ class Limiter:
         self._most = min(self._most, most)
         self.cap = min(self.cap, self._most)
 
-    async def acquire(self, urgency: int = 0) -> None:
+    async def acquire(self) -> None:
         """Wait for a slot; give it back with :meth:`release`."""
         if self.taken < self.cap and not self._waiting:
             self.taken += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (-urgency, next(self._arrival), turn))
+        self._waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -122,7 +120,7 @@ class Limiter:
 
     def _admit(self) -> None:
         while self._waiting and self.taken < self.cap:
-            _, _, turn = heapq.heappop(self._waiting)
+            turn = self._waiting.popleft()
             if not turn.done():
                 self.taken += 1
                 turn.set_result(None)

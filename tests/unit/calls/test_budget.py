@@ -59,6 +59,7 @@ class TestRoom:
             (Budget(tokens=599), 0),
             (Budget(tokens=600), 1),
             (Budget(dollars=0.8), 3),
+            (Budget(dollars=0.6), 1),
             (Budget(calls=100, tokens=800, dollars=9.0), 3),
         ],
     )
@@ -151,7 +152,7 @@ class TestMeter:
     def test_a_cap_can_be_used_to_its_last_cent(self, calls: int) -> None:
         cost = Usage(calls=1, prompt_tokens=1, dollars=0.1)
         spent = Account()
-        exact = meter(spent, dollars=0.1 * calls, tokens=calls)
+        exact = meter(spent, dollars=round(0.1 * calls, 1), tokens=calls)
         for _ in range(calls):
             exact.take_off()
             spent.add(cost)

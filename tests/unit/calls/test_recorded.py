@@ -32,7 +32,7 @@ from armap.errors import (
     TimedOut,
 )
 from armap.types import Completions, Message, Sampling, Task, Usage
-from tests.unit.calls.fakes import COST, PROMPT, Row, no_file_above, text_at
+from tests.unit.calls.fakes import COST, PROMPT, Row, no_file_above, text_at, write
 
 T = TypeVar("T")
 ONE = Task(env="toy", name="one", split="dev", instruction="")
@@ -159,6 +159,16 @@ class TestJournaled:
         assert sorted(drawn) == list(range(8))
         assert whole.texts == texts(*range(8))
         assert max_n is None or max(sampling.n for sampling in model.asked) <= max_n
+
+    def test_of_samples_that_were_drawn_twice_the_first_counts(self, session: Session) -> None:
+        journal = Journal(session.path)
+        for number, sampling in enumerate((row(2), row(3, start=1), row(1))):
+            drawn = tuple(f"{number} {ordinal}" for ordinal in sampling.ordinals)
+            write(journal, sampling=sampling, reply=Completions(texts=drawn, usage=COST))
+        journal.close()
+        (reply,) = session.ask(None, row(4))
+        assert reply.texts == ("0 0", "0 1", "1 2", "1 3")
+        assert reply.usage == COST + COST
 
     def test_the_cost_of_a_request_is_that_of_the_calls_it_took_live_and_from_the_journal(
         self, session: Session
@@ -538,6 +548,10 @@ class TestBudget:
         assert one == two == ["Completions"] * 3 + ["TaskBudgetSpent"]
         assert nobody == ["Completions"] + ["RunBudgetSpent"] * 3, "outside of tasks the run pays"
 
+    def test_calls_outside_of_tasks_have_no_cap_of_a_task(self, session: Session) -> None:
+        outcomes = session(Row(), spend(5, None), task={"calls": 2})
+        assert kinds(outcomes) == ["Completions"] * 5
+
     def test_what_earlier_sessions_spent_counts_and_a_raised_cap_goes_on(
         self, session: Session
     ) -> None:
@@ -644,8 +658,7 @@ def test_whatever_is_asked_in_whatever_sessions_nothing_is_drawn_twice_and_all_i
     session = Session(tmp_path_factory.mktemp("run") / "calls.jsonl")
     model = Row([None if luck else TimedOut("late") for *_, luck in asked], max_n=max_n)
     wanted = [row(n, start, seed=seed) for n, start, seed, _ in asked]
-    sessions = [wanted] * len(asked)  # each failure may cost one
-    for part in (wanted[:restart], wanted[restart:], *sessions):
+    for part in (wanted[:restart], wanted[restart:], *[wanted] * len(wanted)):
         if manner == "together":
             outcomes = session.outcomes(model, *part)
         else:

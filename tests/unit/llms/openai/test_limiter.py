@@ -1,4 +1,4 @@
-"""Never more requests than the cap, the most urgent first, nobody forgotten."""
+"""Never more requests than the cap, in order of arrival, nobody forgotten."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Visitors:
         self.tasks: list[asyncio.Task[None]] = []
         self._done: list[asyncio.Event] = []
 
-    def come(self, urgency: int = 0) -> None:
+    def come(self) -> None:
         self._done.append(asyncio.Event())
-        self.tasks.append(asyncio.create_task(self._visit(len(self.tasks), urgency)))
+        self.tasks.append(asyncio.create_task(self._visit(len(self.tasks))))
 
     def leave(self, number: int) -> None:
         self._done[number].set()
@@ -52,8 +52,8 @@ class Visitors:
         assert not [r for r in results if not isinstance(r, asyncio.CancelledError | None)]
         assert self.limiter.taken == 0
 
-    async def _visit(self, number: int, urgency: int) -> None:
-        await self.limiter.acquire(urgency)
+    async def _visit(self, number: int) -> None:
+        await self.limiter.acquire()
         try:
             self.inside.add(number)
             self.served.append(number)
@@ -69,20 +69,20 @@ class Model:
     def __init__(self, cap: int) -> None:
         self.cap = cap
         self.inside: set[int] = set()
-        self.waiting: list[tuple[int, int]] = []
+        self.waiting: list[int] = []
 
-    def come(self, number: int, urgency: int) -> None:
-        self.waiting.append((-urgency, number))
+    def come(self, number: int) -> None:
+        self.waiting.append(number)
         self.admit()
 
     def gone(self, number: int) -> None:
         self.inside.discard(number)
-        self.waiting = [entry for entry in self.waiting if entry[1] != number]
+        self.waiting = [other for other in self.waiting if other != number]
         self.admit()
 
     def admit(self) -> None:
         while self.waiting and len(self.inside) < self.cap:
-            self.inside.add(self.waiting.pop(self.waiting.index(min(self.waiting)))[1])
+            self.inside.add(self.waiting.pop(0))
 
 
 @settings(max_examples=60, deadline=None)
@@ -93,8 +93,8 @@ def test_it_admits_exactly_whom_it_should(steps: list[tuple[str, int]], cap: int
         visitors = Visitors(limiter)
         for what, value in steps:
             if what == "come":
-                visitors.come(value)
-                model.come(len(visitors.tasks) - 1, value)
+                visitors.come()
+                model.come(len(visitors.tasks) - 1)
             elif what == "lower":
                 limiter.lower(value)
                 model.cap = min(model.cap, value)
@@ -124,7 +124,7 @@ def test_in_any_race_of_arrivals_departures_and_cancellations_the_cap_holds_and_
         visitors, cancelled = Visitors(limiter), set()
         for (what, value), pause in zip(steps, pauses, strict=False):
             if what == "come":
-                visitors.come(value)
+                visitors.come()
             elif what != "lower" and visitors.tasks:
                 number = value % len(visitors.tasks)
                 if what == "cancel":
@@ -141,16 +141,16 @@ def test_in_any_race_of_arrivals_departures_and_cancellations_the_cap_holds_and_
     asyncio.run(run())
 
 
-def test_the_most_urgent_goes_first_and_equals_in_order_of_arrival() -> None:
+def test_first_come_first_served() -> None:
     async def run() -> list[int]:
         visitors = Visitors(Limiter(1))
-        for urgency in (0, 2, 4, 2, 4, 0):
-            visitors.come(urgency)
+        for _ in range(6):
+            visitors.come()
         await quiet()
         await visitors.end()
         return visitors.served
 
-    assert asyncio.run(run()) == [0, 2, 4, 1, 3, 5]
+    assert asyncio.run(run()) == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_slot_that_was_given_to_one_who_is_cancelled_goes_to_the_next() -> None:

@@ -108,6 +108,14 @@ class TestRequest:
         with pytest.raises(ValidationError, match=r"must begin with http:// or https://, e\.g\."):
             OpenAIConfig(model="m", base_url="localhost:8000/v1")
 
+    @pytest.mark.parametrize(
+        "url",
+        ["http://", "http:///v1", "http://[::1/v1", "http://host:80a/v1", "http://host:99999"],
+    )
+    def test_an_address_needs_a_host_and_a_port_that_can_be(self, url: str) -> None:
+        with pytest.raises(ValidationError, match="base_url"):
+            OpenAIConfig(model="m", base_url=url)
+
 
 class TestImages:
     def ask(self, *images: str) -> list[dict[str, Any]]:
