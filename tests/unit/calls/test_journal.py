@@ -403,7 +403,7 @@ OUTCOMES = st.none() | st.builds(Failure, kind=st.sampled_from(["TimedOut"]), me
 CALLS = st.tuples(MESSAGES, SAMPLINGS, OUTCOMES, st.sampled_from(["", "a", "b"]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(CALLS, max_size=8), st.integers(0, 8))
 def test_any_calls_are_found_again_in_any_session(
     tmp_path_factory: pytest.TempPathFactory,

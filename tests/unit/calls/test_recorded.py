@@ -641,7 +641,7 @@ ASKED = st.lists(
 """n, start, seed, and 0 where the model would fail."""
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     ASKED,
     st.sampled_from([None, 1, 2]),
