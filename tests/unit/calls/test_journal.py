@@ -325,9 +325,14 @@ class TestDamage:
         self.spoil(path, number, change)
         message = rf"calls\.jsonl:{number}: .*{said}.*; mend or remove"
         before, free = path.read_bytes(), next_file()
-        for opening in (Journal, lambda path: Journal(path, read_only=True), read_calls):
+        openings: list[Callable[[Path], object]] = [
+            Journal,
+            lambda path: Journal(path, read_only=True),
+            lambda path: list(read_calls(path)),
+        ]
+        for opening in openings:
             with pytest.raises(DataError, match=message) as refused:
-                list(opening(path))
+                opening(path)
             assert "\n" not in str(refused.value)
         assert path.read_bytes() == before
         assert next_file() == free, "nothing stays open"

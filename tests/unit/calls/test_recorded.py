@@ -535,7 +535,8 @@ class TestBudget:
         self, session: Session, scope: str, error: str, manner: str
     ) -> None:
         model = Row()
-        outcomes = session(model, spend(30, together=manner == "together"), **{scope: {"calls": 7}})
+        caps: dict[str, Any] = {scope: {"calls": 7}}
+        outcomes = session(model, spend(30, together=manner == "together"), **caps)
         assert kinds(outcomes) == ["Completions"] * 7 + [error] * 23
         assert session.paid == len(model.asked) == 7
 
