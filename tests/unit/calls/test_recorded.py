@@ -415,6 +415,18 @@ class TestFailures:
         assert isinstance(error, ModelError)
         assert "str" in str(error)
 
+    def test_a_model_that_gives_half_a_character_has_failed(self, session: Session) -> None:
+        class Halving(Row):
+            async def complete(
+                self, messages: Sequence[Message], sampling: Sampling
+            ) -> Completions:
+                return Completions(texts=("\ud83d",), usage=COST)
+
+        (error,) = session.outcomes(Halving(), row(1))
+        assert isinstance(error, ModelError)
+        assert "surrogates not allowed" in str(error)
+        assert session.recorded == [(0, 1, "ModelError")]
+
     def test_a_full_disk_is_told_and_not_mistaken_for_a_failure_of_the_model(
         self, session: Session
     ) -> None:
