@@ -81,6 +81,9 @@ class Batcher(Generic[In, Out]):
                 continue
             try:
                 results = await loop.run_in_executor(self._thread, self._answer, batch)
+            except asyncio.CancelledError:
+                _fail(batch, RuntimeError("closed before it was answered"))
+                raise
             except Exception as error:  # noqa: BLE001  (handed to every caller of the batch)
                 _fail(batch, error)
                 continue

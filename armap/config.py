@@ -129,11 +129,15 @@ FREE = frozenset(
         "llm.api_key_env",
         "llm.base_url",
         "llm.concurrency",
+        "llm.enable_prefix_caching",
+        "llm.enforce_eager",
         "llm.extra_headers",
+        "llm.gpu_memory_utilization",
         "llm.max_batch",
         "llm.max_n",
         "llm.prefix_mb",
         "llm.retry",
+        "llm.tensor_parallel_size",
         "llm.timeout",
     }
 )

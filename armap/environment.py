@@ -1,4 +1,4 @@
-"""The only module that reads environment variables."""
+"""The only module that reads or sets environment variables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-__all__ = ["proxy_for", "secret"]
+__all__ = ["proxy_for", "secret", "suggest"]
 
 
 def secret(name: str) -> str:
@@ -27,3 +27,8 @@ def proxy_for(url: str) -> str | None:
         return None
     proxy = getproxies().get(parts.scheme)
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def suggest(name: str, value: str) -> None:
+    """Set a variable for a library that is configured by no other means, unless it is set."""
+    os.environ.setdefault(name, value)

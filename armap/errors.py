@@ -26,11 +26,10 @@ line turns it into one line: exit code 2 for the user's mistakes, 1 for failures
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from types import TracebackType
 
 __all__ = [
     "ArmapError",
@@ -155,8 +154,7 @@ def revive(kind: str, message: str) -> BoundaryError:
     return _kinds(BoundaryError).get(kind, BoundaryError)(message)
 
 
-@contextmanager
-def boundary(kind: type[BoundaryError], what: str) -> Generator[None, None, None]:
+class boundary:  # noqa: N801  (used as a statement, and often: a generator costs more)
     """Attribute any error escaping the block to ``kind``; typed errors pass through.
 
     >>> with boundary(ModelError, "calling the policy"):
@@ -165,9 +163,21 @@ def boundary(kind: type[BoundaryError], what: str) -> Generator[None, None, None
     ...
     armap.errors.ModelError: calling the policy: TimeoutError: 30 s
     """
-    try:
-        yield
-    except ArmapError:
-        raise
-    except Exception as error:
-        raise kind(f"{what}: {type(error).__name__}: {error}") from error
+
+    __slots__ = ("_kind", "_what")
+
+    def __init__(self, kind: type[BoundaryError], what: str) -> None:
+        self._kind = kind
+        self._what = what
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, ArmapError):
+            raise self._kind(f"{self._what}: {type(error).__name__}: {error}") from error

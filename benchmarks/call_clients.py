@@ -11,6 +11,7 @@ import asyncio
 import json
 import resource
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,18 +76,33 @@ async def bare_client(url: str, cap: int) -> Client:
 
 
 async def armap_client(url: str, cap: int) -> Client:
-    """The call path of armap as a run puts it together: this function alone knows how."""
+    """The call path of armap as a run puts it together, journal and accounting on."""
+    from armap.calls import Budget, BudgetConfig, Journal, Prices, Recorded
+    from armap.cli.main import spare_the_collector
     from armap.llms.openai import OpenAIConfig, OpenAIModel
     from armap.types import Message, Sampling
 
-    model = OpenAIModel(OpenAIConfig(base_url=url, model="stub", concurrency=cap))
+    spare_the_collector()
+    folder = tempfile.TemporaryDirectory()
+    journal = Journal(Path(folder.name) / "calls.jsonl")
+    model = Recorded(
+        OpenAIModel(OpenAIConfig(base_url=url, model="stub", concurrency=cap)),
+        journal,
+        budget=BudgetConfig(run=Budget(calls=10**9, dollars=1e6)),
+        prices=Prices(input=1.0, output=2.0),
+    )
 
     async def ask(index: int) -> object:
         messages = [Message(role="user", content=prompt(index))]
         sampling = Sampling(temperature=1.0, max_tokens=MAX_TOKENS, seed=index)
         return await model.complete(messages, sampling)
 
-    return Client(ask, model.close)
+    async def close() -> None:
+        await model.close()
+        journal.close()
+        folder.cleanup()
+
+    return Client(ask, close)
 
 
 async def openai_client(url: str, cap: int) -> Client:

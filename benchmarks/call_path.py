@@ -6,6 +6,8 @@ Usage::
     python benchmarks/call_path.py [--peers-python OTHER/bin/python] [--out rows.jsonl]
     python benchmarks/call_path.py --quick       # a smoke test
     python benchmarks/call_path.py budget40      # does one Best-of-40 come to an end?
+    python benchmarks/call_path.py plan          # Best-of-8 as a whole run
+    python benchmarks/call_path.py memory        # 100,000 calls through one run; its journal
 
 The server is pinned to one core and each client, a process of its own, to another. Clients take
 turns within a repeat, so that noise hits all alike; rows are medians over the repeats. Rows go
@@ -248,6 +250,11 @@ def show(rows: list[Row], found: list[Verdict]) -> None:
             f"{low:7.3f}-{high:7.3f} {row.peak:4} {row.rss_mb:6.0f} {twice:>5} "
             f"{row.server_busy:5.0%}"
         )
+    judge(found)
+
+
+def judge(found: list[Verdict]) -> None:
+    """The verdicts, to be read."""
     for verdict in found:
         say(f"{'pass' if verdict.passed else 'FAIL'}  {verdict.bar}: {verdict.value}")
 
@@ -275,6 +282,42 @@ def _budget40(name: str, stub: Stub, peers_python: str, on: Cores) -> dict[str, 
     return line if "absent" in line else {"finished": True, "requests": requests, **line}
 
 
+def runs(given: argparse.Namespace, on: Cores) -> tuple[list[dict[str, Any]], list[Verdict]]:
+    """A whole run at cap 128 and 50 ms (``plan``) or 0 ms (``memory``), repeated."""
+    latency, repeats = (50, given.repeats) if given.what == "plan" else (0, 1)
+    lines = []
+    for repeat in range(repeats):
+        progress(f"{repeat + 1}/{repeats} {given.what}")
+        options = ["--latency-ms", str(latency), "--replies", "game24"]
+        with stub_process(options, on.server) as stub:
+            script = str(ROOT / "benchmarks/call_runs.py")
+            done = start([sys.executable, script, given.what, "--url", stub.url], on.client, 600.0)
+            if done is None or done.returncode:
+                raise RuntimeError("no end within 600 s" if done is None else done.stderr[-2000:])
+            line = {"run": given.what, "latency_ms": latency, **json.loads(done.stdout)}
+            line["peak"] = stub.stats()["peak"]
+            lines.append(line)
+    progress("")
+    middle = {name: median(line[name] for line in lines) for name in lines[0] if name != "run"}
+    say(f"{given.what}: " + ", ".join(f"{name} {value:,.3f}" for name, value in middle.items()))
+    return lines, _run_verdicts(given.what, middle)
+
+
+def _run_verdicts(what: str, middle: dict[str, float]) -> list[Verdict]:
+    if what == "memory":
+        rss, rate = middle["rss_mb"], middle["reopened_per_s"]
+        return [
+            Verdict("100,000 calls: <= 300 MB", f"{rss:.0f} MB", rss <= 300),
+            Verdict("journal: >= 50,000 records/s", f"{rate:,.0f}", rate >= 50_000),
+        ]
+    cpu, ideal = middle["cpu_ms_per_call"], middle["calls"] * 0.050 / 128
+    ratio = middle["wall_s"] / ideal
+    return [
+        Verdict("Best-of-8: CPU <= 0.45 ms a call", f"{cpu:.3f}", cpu <= 0.45),
+        Verdict("Best-of-8: wall <= 1.25 x ideal", f"{ratio:.2f} x {ideal:.2f} s", ratio <= 1.25),
+    ]
+
+
 def numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
@@ -284,7 +327,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = options.add_argument
-    add("what", nargs="?", choices=["rows", "budget40"], default="rows")
+    add("what", nargs="?", choices=["rows", "budget40", "plan", "memory"], default="rows")
     add("--clients", type=lambda text: text.split(","), default=list(CLIENTS))
     add("--caps", type=numbers, default=[1, 32, 128, 512])
     add("--latencies", type=numbers, default=[50, 0], help="milliseconds")
@@ -310,6 +353,9 @@ def main() -> int:
     found: list[Verdict] = []
     if given.what == "budget40":
         lines = budget40(given, on)
+    elif given.what in ("plan", "memory"):
+        lines, found = runs(given, on)
+        judge(found)
     else:
         rows = measure(given, on)
         found = verdicts(rows)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from contextlib import closing
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
-from armap.calls.budget import Account
-from armap.calls.journal import JOURNAL, read_calls
+from armap.calls.journal import JOURNAL, Journal, read_calls
 from armap.types import Record, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Ledger", "read_ledger"]
+__all__ = ["Ledger", "failed_calls", "read_ledger"]
+
+_PAUSE = 60.0
+"""Seconds without any call that part two stretches of a run."""
 
 
 class Ledger(Record):
@@ -30,10 +32,23 @@ class Ledger(Record):
     latency: tuple[float, float] | None
     """Median and 95th percentile of the seconds from call to reply, waiting for a slot
     included; None below two calls."""
-    began: float
-    """When the first call began, in seconds since 1970; 0 without calls."""
-    ended: float
-    """When the last one ended."""
+    stretches: tuple[tuple[float, float], ...]
+    """Begin and end, in seconds since 1970, of the times in which calls were made. A pause of
+    more than a minute parts two: a run that was stopped and continued later has several."""
+
+    @property
+    def seconds(self) -> float:
+        """The length of all stretches together."""
+        return sum(end - begin for begin, end in self.stretches)
+
+    @property
+    def rate(self) -> float | None:
+        """Calls answered per second, pauses left out; None where there is no time to divide by."""
+        return self.paid.calls / self.seconds if self.seconds > 0 else None
+
+    def elapsed(self, at: float) -> float:
+        """Seconds of the run's stretches before ``at``, in seconds since 1970."""
+        return sum(max(0.0, min(at, end) - begin) for begin, end in self.stretches)
 
     def lines(self) -> list[tuple[str, str]]:
         """Label and value, for a table."""
@@ -51,6 +66,8 @@ class Ledger(Record):
         if self.latency is not None:
             median, tail = self.latency
             rows.append(("seconds per call", f"median {median:.3f}, 95 % below {tail:.3f}"))
+        if self.rate is not None:
+            rows.append(("calls per second", f"{self.rate:,.1f}"))
         rows.append(("tries repeated", _listed(self.retried)))
         rows.append(("calls failed", _listed(self.failed)))
         return rows
@@ -62,32 +79,42 @@ def read_ledger(run: Path) -> Ledger:
     Raises:
         DataError: there is none, or it is damaged.
     """
-    account, retried = Account(), Counter[str]()
-    failed: dict[str, tuple[str, range]] = {}
     seconds: list[float] = []
-    samples, began, ended = 0, float("inf"), 0.0
+    stretches: list[tuple[float, float]] = []
+    samples = 0
     for call, _ in read_calls(run / JOURNAL):
-        retried.update(call.retried)
-        began, ended = min(began, call.at - call.seconds), max(ended, call.at)
+        _stretch(stretches, call.at - call.seconds, call.at)
         if call.reply is not None:
-            account.add(call.reply.usage)
             samples += len(call.reply.texts)
             seconds.append(call.seconds)
-            _, places = failed.get(call.key, ("", ()))
-            if any(drawn in places for drawn in call.sampling.ordinals):
-                del failed[call.key]
-        elif call.failure is not None:
-            failed[call.key] = (call.failure.kind, call.sampling.ordinals)
     cuts = quantiles(seconds, n=20, method="inclusive") if len(seconds) > 1 else None
-    return Ledger(
-        paid=account.usage,
-        samples=samples,
-        retried=dict(retried.most_common()),
-        failed=dict(Counter(kind for kind, _ in failed.values()).most_common()),
-        latency=(cuts[9], cuts[18]) if cuts else None,
-        began=began if ended else 0.0,
-        ended=ended,
-    )
+    with closing(Journal(run / JOURNAL, read_only=True)) as journal:
+        return Ledger(
+            paid=journal.paid.usage,
+            samples=samples,
+            retried=dict(journal.retried.most_common()),
+            failed=dict(journal.failed.most_common()),
+            latency=(cuts[9], cuts[18]) if cuts else None,
+            stretches=tuple(stretches),
+        )
+
+
+def failed_calls(run: Path) -> dict[str, int]:
+    """``Ledger.failed`` of the run in the folder ``run``, without the rest.
+
+    Raises:
+        DataError: there is no journal, or it is damaged.
+    """
+    with closing(Journal(run / JOURNAL, read_only=True)) as journal:
+        return dict(journal.failed.most_common())
+
+
+def _stretch(stretches: list[tuple[float, float]], begin: float, end: float) -> None:
+    """Add a call to stretches that are in order; calls come in the order in which they end."""
+    while stretches and begin <= stretches[-1][1] + _PAUSE:
+        before = stretches.pop()
+        begin, end = min(begin, before[0]), max(end, before[1])
+    stretches.append((begin, end))
 
 
 def _listed(kinds: dict[str, int]) -> str:

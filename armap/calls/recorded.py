@@ -81,7 +81,7 @@ class Recorded:
         while request.key in self._flying:
             await self._landing(request.key)
         calls = self._journal.answers(request)
-        lacking = _lacking(calls, sampling) if calls else [sampling]
+        lacking = _lacking(calls, sampling) if calls else (sampling,)
         if not lacking:
             self.hits += 1
             return _assembled(calls, sampling)
@@ -119,9 +119,9 @@ class Recorded:
     ) -> list[Call]:
         """Draw samples, in several calls if need be; when one fails, the others are on record."""
         most = getattr(model, "max_n", None)
+        if len(lacking) == 1 and (most is None or lacking[0].n <= most):
+            return [await self._call(model, request, messages, lacking[0])]
         parts = [part for samples in lacking for part in samples.parts(most or samples.n)]
-        if len(parts) == 1:
-            return [await self._call(model, request, messages, parts[0])]
         results = await asyncio.gather(
             *(self._call(model, request, messages, part) for part in parts), return_exceptions=True
         )
@@ -239,8 +239,10 @@ def _lacking(calls: Sequence[Call], sampling: Sampling) -> list[Sampling]:
 
 def _assembled(calls: Sequence[Call], sampling: Sampling) -> Completions:
     """The samples asked for, each from the first call that drew it; the cost of those calls."""
-    if len(calls) == 1 and calls[0].sampling == sampling and calls[0].reply is not None:
-        return calls[0].reply
+    if len(calls) == 1 and calls[0].reply is not None:
+        drawn = calls[0].sampling
+        if drawn is sampling or drawn == sampling:
+            return calls[0].reply
     place = {
         ordinal: (call.reply, index)
         for call in reversed(calls)

@@ -60,8 +60,8 @@ def replay_run(source: Path, settings: Sequence[str], out: str | None, *, overwr
     elif settings:
         console.print(f"  {len(replayed.differing)} of {replayed.plans} plans differ")
     else:
-        lines = ", ".join(map(str, replayed.differing[:8]))
         raise ReplayError(
             f"{target}/plans.jsonl: {len(replayed.differing)} of {replayed.plans} plans differ "
-            f"from those of {source}, first in lines {lines}: was it made with this version?"
+            f"from those of {source}, the first for task {replayed.differing[0]!r}: "
+            "was it made with this version?"
         )

@@ -28,9 +28,9 @@ def run_demo(out: Path, *, limit: int, overwrite: bool) -> None:
         console.print(f"[bold]{number}/{len(steps)} {step.title}.[/] {step.meaning}")
         with Terminal() as progress:
             start(step.run, overwrite=overwrite, progress=progress)
-    summary = write_report([_folder(step.run.out, out) for step in steps], out)
+    data = write_report([_folder(step.run.out, out) for step in steps], out)
     console.print()
-    console.print(result_table(summary.rows))
+    console.print(result_table(data.rows))
     console.print(
         "\nGreedy is the model on its own. The oracle picks the best of the same samples by "
         f"ground truth: no selection can beat it.\nOpen [bold]{out / 'report.html'}[/] for "

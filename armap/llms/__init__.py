@@ -9,6 +9,7 @@ from pydantic import Field
 from armap.llms.local import LocalConfig
 from armap.llms.openai import CapChange, OpenAIConfig, OpenAIModel
 from armap.llms.scripted import Scripted, ScriptedConfig
+from armap.llms.vllm_engine import VLLMConfig, VLLMModel
 from armap.plugins import ImportConfig, load
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnyLLMConfig", "LLMConfig", "make_llm", "name_of"]
 
-AnyLLMConfig = LocalConfig | OpenAIConfig | ScriptedConfig | ImportConfig
+AnyLLMConfig = LocalConfig | OpenAIConfig | ScriptedConfig | VLLMConfig | ImportConfig
 LLMConfig = Annotated[AnyLLMConfig, Field(discriminator="kind")]
 
 
@@ -40,6 +41,8 @@ def make_llm(
             return OpenAIModel(config, told=told)
         case ScriptedConfig():
             return Scripted(config)
+        case VLLMConfig():
+            return VLLMModel(config)
         case ImportConfig():
             return cast("ChatModel", load(config.target)(**config.options))
 
@@ -49,5 +52,7 @@ def name_of(config: AnyLLMConfig) -> str:
     match config:
         case LocalConfig():
             return f"local/{config.model}"
+        case VLLMConfig():
+            return f"vllm/{config.model}"
         case OpenAIConfig() | ScriptedConfig() | ImportConfig():
             return make_llm(config).name

@@ -116,9 +116,10 @@ class _Search:
     @property
     def remark(self) -> str:
         """How the search ended, if not by its budget, and what failed on the way."""
-        count = len(self.failures)
-        failed = f"{count} branches failed, the first: {self.failures[0].message}" if count else ""
-        return "; ".join(text for text in (self.ending, failed) if text)
+        failed = [f for f in self.failures if not isinstance(f.error(), BudgetSpent)]
+        count = f"{len(failed)} branch{'es' if len(failed) > 1 else ''} failed"
+        lost = f"{count}, the first: {failed[0].message}" if failed else ""
+        return "; ".join(text for text in (self.ending, lost) if text)
 
     async def run(self) -> None:
         """Search until the budget of trajectories is used, or that of calls, or nothing is new."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from armap.errors import ConfigError
 from armap.types import Message
@@ -66,12 +66,19 @@ def render(situation: Situation, *, system: str = "") -> list[Message]:
     texts[0] = first_message(situation.task.instruction, texts[0], situation.notes)
     for index, observation in enumerate(seen):
         content = texts[index]
-        messages.append(Message(role="user", content=content, images=observation.images))
+        messages.append(_turn("user", content, observation.images))
         if index < len(situation.steps):
             action = situation.steps[index].action
             content = _act(action.thought, action.text)
-            messages.append(Message(role="assistant", content=content))
+            messages.append(_turn("assistant", content))
     return messages
+
+
+@lru_cache(maxsize=4096)  # a dialogue grows: all but its end has been rendered before
+def _turn(
+    role: Literal["user", "assistant"], content: str, images: tuple[str, ...] = ()
+) -> Message:
+    return Message(role=role, content=content, images=images)
 
 
 def _act(thought: str, text: str) -> str:

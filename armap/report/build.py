@@ -7,9 +7,13 @@ import platform
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from armap.errors import ConfigError
+from pydantic import ValidationError
+
+from armap.errors import ConfigError, DataError
 from armap.evaluate import Graded, Row, Summary, curve
+from armap.report.calls import read_calls_of
 from armap.report.data import Example, ReportData, Shown
+from armap.report.failures import MEANINGS, read_failures
 from armap.report.page import render_page
 from armap.rewards.card import read_card
 from armap.rewards.train import LearningPoint
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from armap.types import Candidate
+    from armap.oracle import Outcome
+    from armap.types import Candidate, Trajectory
 
 __all__ = ["gather", "write_report"]
 
@@ -29,19 +34,22 @@ _EXAMPLES = 6
 """Puzzles shown per planner."""
 _SHOWN = 10
 """Candidates shown per puzzle."""
+_BLAMED = 3
+"""Folders that are named when there is nothing to report."""
 
 
-def write_report(runs: Sequence[Path], out: Path) -> Summary:
-    """Write ``report.html`` and ``summary.json`` into ``out``; return the table.
+def write_report(runs: Sequence[Path], out: Path) -> ReportData:
+    """Write ``report.html`` and ``summary.json`` into ``out``; return what they show.
 
     Raises:
         ConfigError: a folder is not a run, or none of them is an evaluated planning run.
+        DataError: a file is damaged.
     """
     data = gather(runs)
     summary = Summary(rows=data.rows)
     write_text(out / "summary.json", summary.model_dump_json(indent=2) + "\n")
     write_text(out / "report.html", render_page(data))
-    return summary
+    return data
 
 
 def gather(runs: Sequence[Path]) -> ReportData:
@@ -49,7 +57,7 @@ def gather(runs: Sequence[Path]) -> ReportData:
     manifests = {path: read_manifest(path) for path in runs}
     plans = [path for path, manifest in manifests.items() if _evaluated(path, manifest)]
     if not plans:
-        raise ConfigError("nothing to report: none of the folders is an evaluated planning run")
+        raise ConfigError(_nothing(manifests))
     rows = [row for path in plans for row in _summary(path).rows]
     rows.sort(key=lambda row: (_rank(row.planner), row.n))
     selecting = _widest(plans, manifests)
@@ -66,20 +74,51 @@ def gather(runs: Sequence[Path]) -> ReportData:
         solved_scores=tuple(_scores(graded, won=True)),
         unsolved_scores=tuple(_scores(graded, won=False)),
         examples=tuple(example for path in plans for example in _examples(path)),
+        calls=tuple(read_calls_of(manifests)),
         facts=tuple(_facts(runs, first)),
     )
 
 
 def _evaluated(path: Path, manifest: Manifest) -> bool:
-    return manifest.stage == "plan" and (path / "results.jsonl").is_file()
+    graded = (path / "results.jsonl").is_file() and (path / "summary.json").is_file()
+    return manifest.stage == "plan" and graded
 
 
 def _is_reward(path: Path, manifest: Manifest) -> bool:
     return manifest.stage == "train" and (path / "learning.jsonl").is_file()
 
 
+def _nothing(manifests: dict[Path, Manifest]) -> str:
+    """Why there is nothing to report, folder by folder."""
+    said = [_missing(path, manifest) for path, manifest in list(manifests.items())[:_BLAMED]]
+    if len(manifests) > _BLAMED:
+        said.append(f"and {len(manifests) - _BLAMED} more")
+    said.insert(0, "nothing to report: none of the folders is an evaluated planning run")
+    return "; ".join(said)
+
+
+def _missing(path: Path, manifest: Manifest) -> str:
+    """What a folder is instead of an evaluated planning run, or what it takes to be one."""
+    if manifest.stage != "plan":
+        return f"{path} is a {manifest.stage} run"
+    plans = path / "plans.jsonl"
+    if plans.is_file() and plans.stat().st_size:
+        if manifest.config.get("evaluate") is False:
+            return f"{path} was made with evaluate: false"
+        return f"{path} is not graded, run armap plan on it again"
+    failures = read_failures(path)
+    if not failures.any:
+        return f"{path} has no plan yet"
+    more = f"armap calls {path} --failed" if failures.calls else f"see {path / 'failures.jsonl'}"
+    return f"{path} has no plan, {failures.line} ({more})"
+
+
 def _summary(path: Path) -> Summary:
-    return Summary.model_validate_json((path / "summary.json").read_bytes())
+    file = path / "summary.json"
+    try:
+        return Summary.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise DataError(f"{file}: not a result table; run armap plan on it again") from error
 
 
 def _rank(planner: str) -> int:
@@ -121,29 +160,41 @@ def _scores(graded: Sequence[Graded], *, won: bool) -> list[float]:
 
 
 def _examples(path: Path) -> list[Example]:
-    plans = read_records(path / "plans.jsonl", Plan)
-    graded = read_records(path / "results.jsonl", Graded)
-    pairs = islice(zip(plans, graded, strict=True), _EXAMPLES)
-    return [_example(plan, truth) for plan, truth in pairs]
+    """The first plans of a run with their grades.
+
+    A run that is being continued has plans that are not graded yet, and grades of plans that
+    were dropped.
+    """
+    graded = {item.task: item for item in read_records(path / "results.jsonl", Graded)}
+    pairs = (
+        (plan, graded.get(plan.task.name)) for plan in read_records(path / "plans.jsonl", Plan)
+    )
+    fitting = (
+        _example(plan, truth)
+        for plan, truth in pairs
+        if truth is not None and len(truth.outcomes) == len(plan.candidates)
+    )
+    return list(islice(fitting, _EXAMPLES))
 
 
 def _example(plan: Plan, truth: Graded) -> Example:
     shown = [
-        _shown(candidate, success=success == 1.0, chosen=index == plan.chosen)
-        for index, (candidate, success) in enumerate(
-            zip(plan.candidates, truth.successes, strict=True)
+        _shown(candidate, outcome, chosen=index == plan.chosen)
+        for index, (candidate, outcome) in enumerate(
+            zip(plan.candidates, truth.outcomes, strict=True)
         )
     ]
-    shown.sort(key=lambda item: (not item.chosen, -(item.score or 0.0)))
+    shown.sort(key=lambda item: (not item.chosen, item.score is None, -(item.score or 0.0)))
     return Example(
         task=plan.task.name,
         instruction=plan.task.instruction,
         planner=plan.planner,
         candidates=tuple(shown[:_SHOWN]),
+        remark=plan.remark,
     )
 
 
-def _shown(candidate: Candidate, *, success: bool, chosen: bool) -> Shown:
+def _shown(candidate: Candidate, outcome: Outcome | None, *, chosen: bool) -> Shown:
     trajectory = candidate.trajectory
     seen = [step.observation.text for step in trajectory.steps] + [trajectory.final.text]
     return Shown(
@@ -151,9 +202,17 @@ def _shown(candidate: Candidate, *, success: bool, chosen: bool) -> Shown:
         steps=tuple(zip(trajectory.actions, seen[1:], strict=True)),
         score=candidate.score.raw if candidate.score else None,
         calibrated=candidate.score.calibrated if candidate.score else None,
-        success=success,
+        success=None if outcome is None else outcome.success,
         chosen=chosen,
+        ended=_ended(trajectory),
     )
+
+
+def _ended(trajectory: Trajectory) -> str:
+    if trajectory.whole:
+        return ""
+    kind = trajectory.failure.kind if trajectory.failure else trajectory.stop.value
+    return MEANINGS.get(kind, kind)
 
 
 def _facts(runs: Sequence[Path], manifest: Manifest) -> list[tuple[str, str]]:

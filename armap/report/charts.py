@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from armap.report.axes import CHARACTER, Axis, axis_around, axis_within, labels, per_cent, widen
+from armap.report.frame import FOOT, PLOT, footer, header, margin, no_data, stroke
 from armap.report.svg import (
     LINE,
     WIDTH,
@@ -20,7 +21,6 @@ from armap.report.svg import (
     colour,
     drawing,
     left_axis,
-    legend,
     symbol,
     tag,
     text,
@@ -31,12 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Interval", "Series", "histogram", "interval_bars", "line_chart"]
 
-_PLOT = 220.0
-"""Height of the part of a chart that holds the data."""
 _ROW = 30.0
 _NAME = 28
 """Characters of a row's name at most."""
-_FOOT = 2 * LINE + 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +83,12 @@ def line_chart(
     points = [point for line in lines for point in line.points]
     caption = f"{y_label} by {x_label}"
     if not points:
-        return _nothing(caption)
-    head, top = _head([(line.name, _sample(i, line)) for i, line in enumerate(lines)], y_label)
-    y = axis_around((v for _, v in points), start=top + _PLOT, end=top, as_percent=percent)
+        return no_data(caption)
+    head, top = header([(line.name, _sample(i, line)) for i, line in enumerate(lines)], y_label)
+    y = axis_around((v for _, v in points), start=top + PLOT, end=top, as_percent=percent)
     ends = [_number(line.points[-1][1], percent=percent) if line.points else "" for line in lines]
-    left = _margin([label for _, label in y.marks()])
-    right = WIDTH - _margin(ends)
+    left = margin([label for _, label in y.marks()])
+    right = WIDTH - margin(ends)
     x = axis_within((v for v, _ in points), start=left, end=right, log=log_x)
     body = [_line(i, line, x, y, percent=percent) for i, line in enumerate(lines)]
     return drawing(
@@ -100,8 +97,8 @@ def line_chart(
         + bottom_axis(x, top, y.start)
         + "".join(body)
         + _end_labels(lines, ends, x, y)
-        + _foot(x_label, x, y.start),
-        y.start + _FOOT,
+        + footer(x_label, x, y.start),
+        y.start + FOOT,
         caption,
     )
 
@@ -123,16 +120,16 @@ def histogram(
     pooled = [value for _, values in held for value in values]
     caption = f"Distribution of {x_label}"
     if not pooled:
-        return _nothing(caption)
+        return no_data(caption)
     low, high = widen(min(pooled), max(pooled))
     counts = [_counts(values, low, high, bins) for _, values in held]
     names = [f"{name} (n = {len(values):,})" for name, values in held]
-    head, top = _head([(n, _patch(i)) for i, n in enumerate(names)], "share of the group")
+    head, top = header([(n, _patch(i)) for i, n in enumerate(names)], "share of the group")
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
     y = axis_around(
-        (share for row in shares for share in row), start=top + _PLOT, end=top, as_percent=True
+        (share for row in shares for share in row), start=top + PLOT, end=top, as_percent=True
     )
-    left = _margin([label for _, label in y.marks()])
+    left = margin([label for _, label in y.marks()])
     x = axis_within((low, high), start=left, end=WIDTH - 2 * CHARACTER)
     bars = [
         _bars(i, name, row, x, y) for i, (name, row) in enumerate(zip(names, counts, strict=True))
@@ -142,8 +139,8 @@ def histogram(
         + left_axis(y, left, x.end)
         + bottom_axis(x, top, y.start)
         + "".join(bars)
-        + _foot(x_label, x, y.start),
-        y.start + _FOOT,
+        + footer(x_label, x, y.start),
+        y.start + FOOT,
         caption,
     )
 
@@ -152,7 +149,7 @@ def interval_bars(rows: Sequence[Interval], *, x_label: str = "tasks solved") ->
     """A dot for each value and a bar for its 95 % interval, from 0 to 100 %, in the order given."""
     kept = [row for row in rows if isfinite(row.value) and isfinite(row.low + row.high)]
     if not kept:
-        return _nothing(x_label)
+        return no_data(x_label)
     bottom = _ROW * len(kept) + 6
     widest = max(len(_short(row.name)) for row in kept) * CHARACTER
     marks = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -160,8 +157,8 @@ def interval_bars(rows: Sequence[Interval], *, x_label: str = "tasks solved") ->
     x = Axis(0.0, 1.0, widest + 14, right, marks, as_percent=True)
     body = [_interval(index, row, x) for index, row in enumerate(kept)]
     return drawing(
-        bottom_axis(x, 0.0, bottom, grid=True) + "".join(body) + _foot(x_label, x, bottom),
-        bottom + _FOOT,
+        bottom_axis(x, 0.0, bottom, grid=True) + "".join(body) + footer(x_label, x, bottom),
+        bottom + FOOT,
         f"{x_label}: value and 95 % interval",
     )
 
@@ -171,50 +168,12 @@ def _finite(line: Series) -> Series:
     return Series(line.name, kept, line.dash)
 
 
-def _nothing(caption: str) -> str:
-    words = text("no data", WIDTH / 2, 32, text_anchor="middle", fill_opacity=0.7)
-    return drawing(words, 54, f"{caption}: no data")
-
-
-def _margin(written: Sequence[str]) -> float:
-    return max(map(len, written)) * CHARACTER + 14
-
-
 def _number(value: float, *, percent: bool) -> str:
     return per_cent(value) if percent else labels((float(f"{value:.3g}"),))[0]
 
 
-def _head(entries: Sequence[tuple[str, str]], y_label: str) -> tuple[str, float]:
-    """Legend and name of the y axis; returns them and where the data may begin."""
-    names, height = legend(entries if len(entries) > 1 else ())
-    title = text(y_label, 0, height + 13, class_="axis-name", fill_opacity=0.75)
-    return names + title, height + LINE + 14
-
-
-def _foot(x_label: str, x: Axis, bottom: float) -> str:
-    place = (x.start + x.end) / 2
-    return text(
-        x_label,
-        place,
-        bottom + 2 * LINE,
-        text_anchor="middle",
-        class_="axis-name",
-        fill_opacity=0.75,
-    )
-
-
-def _stroke(index: int, dash: str | None) -> dict[str, str | float]:
-    style = f"stroke:{colour(index)};fill:none"
-    drawn: dict[str, str | float] = {
-        "style": style,
-        "stroke_width": 2.2,
-        "stroke_linejoin": "round",
-    }
-    return drawn | ({"stroke_dasharray": dash} if dash else {})
-
-
 def _sample(index: int, line: Series) -> str:
-    return tag("line", x1=0.0, x2=26.0, y1=0.0, y2=0.0, **_stroke(index, line.dash)) + symbol(
+    return tag("line", x1=0.0, x2=26.0, y1=0.0, y2=0.0, **stroke(index, line.dash)) + symbol(
         index, 13, 0, line.name
     ).replace('class="point"', 'class="key"')
 
@@ -222,7 +181,7 @@ def _sample(index: int, line: Series) -> str:
 def _line(index: int, line: Series, x: Axis, y: Axis, *, percent: bool) -> str:
     places = [(x.place(a), y.place(b)) for a, b in line.points]
     path = " ".join(f"{a:.2f},{b:.2f}" for a, b in places)
-    joined = tag("polyline", points=path, **_stroke(index, line.dash)) if len(places) > 1 else ""
+    joined = tag("polyline", points=path, **stroke(index, line.dash)) if len(places) > 1 else ""
     marks = [
         symbol(index, a, b, f"{line.name}: {_number(v, percent=percent)} at {u:,.6g}")
         for (a, b), (u, v) in zip(places, line.points, strict=True)
@@ -235,7 +194,7 @@ def _end_labels(lines: Sequence[Series], ends: Sequence[str], x: Axis, y: Axis) 
     wanted = sorted(
         (y.place(line.points[-1][1]), index) for index, line in enumerate(lines) if line.points
     )
-    if len(wanted) * LINE > _PLOT:
+    if len(wanted) * LINE > PLOT:
         return ""
     parts, below = [], y.start + LINE
     places = []
@@ -293,7 +252,7 @@ def _bars(index: int, name: str, counts: Sequence[int], x: Axis, y: Axis) -> str
                     fill_opacity=0.35,
                 )
             )
-    line = _stroke(index, _dash(index)) | {"stroke_width": 1.5}
+    line = stroke(index, _dash(index)) | {"stroke_width": 1.5}
     return tag(
         "g", "".join(parts) + tag("path", d=f"{outline}V{y.start:.2f}", **line), class_="group"
     )

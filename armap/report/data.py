@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from armap.calls import Ledger
 from armap.evaluate import CurvePoint, Row
+from armap.llms.openai import CapChange
+from armap.report.failures import Failures
 from armap.rewards.card import RewardCard
 from armap.rewards.train import LearningPoint
 from armap.types import Record
 
-__all__ = ["Example", "ReportData", "Shown"]
+__all__ = ["Example", "ReportData", "RunCalls", "Shown"]
 
 
 class Shown(Record):
@@ -25,6 +28,8 @@ class Shown(Record):
     """The environment's verdict; None when the candidate was not graded."""
     chosen: bool
     """Whether it is the planner's answer."""
+    ended: str = ""
+    """What ended it before its end, in words; empty for a whole one."""
 
 
 class Example(Record):
@@ -37,6 +42,8 @@ class Example(Record):
     """As in ``Plan.planner``."""
     candidates: tuple[Shown, ...]
     """In any order; the page sorts them by score."""
+    remark: str = ""
+    """What the planner says of its search."""
 
     @property
     def answer(self) -> Shown | None:
@@ -59,6 +66,27 @@ class Example(Record):
         return sum(shown.success is True for shown in self.candidates)
 
 
+class RunCalls(Record):
+    """What one run's calls to its language model came to."""
+
+    name: str
+    """The run's folder."""
+    about: str
+    """Its planner, or its stage."""
+    finished: bool
+    """Whether nothing is left to do in it."""
+    ledger: Ledger | None
+    """None for a run that kept no journal, or called nothing."""
+    failures: Failures
+    caps: tuple[CapChange, ...] = ()
+    """How an adaptive cap moved, in order."""
+
+    @property
+    def retried(self) -> dict[str, int]:
+        """Failed tries that were followed by another one, by kind."""
+        return self.ledger.retried if self.ledger else {}
+
+
 class ReportData(Record):
     """One planning experiment. Whatever is empty or None is left out of the page."""
 
@@ -77,5 +105,7 @@ class ReportData(Record):
     unsolved_scores: tuple[float, ...]
     """Raw scores of those that do not."""
     examples: tuple[Example, ...]
+    calls: tuple[RunCalls, ...] = ()
+    """One per planning or collect run."""
     facts: tuple[tuple[str, str], ...]
     """Label and value: machine, seed, commit, versions, commands."""

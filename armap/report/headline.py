@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from armap.evaluate import Row
 
-__all__ = ["Headline", "above_oracle", "display_name", "headline"]
+__all__ = ["Headline", "above_oracle", "display_name", "dollars", "headline"]
 
 _NAMES = {
     "greedy": "Greedy",
@@ -44,6 +44,15 @@ def display_name(planner: str) -> str:
     ('ARMAP-B', 'mine')
     """
     return _NAMES.get(planner, planner)
+
+
+def dollars(amount: float) -> str:
+    """An amount with as many decimals as matter.
+
+    >>> dollars(0.0227), dollars(1234.5)
+    ('0.0227', '1,234.50')
+    """
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.4f}"
 
 
 def headline(rows: Sequence[Row]) -> Headline | None:

@@ -13,8 +13,10 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from armap.report.axes import per_cent
+from armap.report.caps import cap_chart
 from armap.report.charts import Interval, Series, histogram, interval_bars, line_chart
-from armap.report.headline import above_oracle, display_name, headline
+from armap.report.failures import MEANINGS
+from armap.report.headline import above_oracle, display_name, dollars, headline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from armap.evaluate import CurvePoint, Row
-    from armap.report.data import ReportData
+    from armap.report.data import ReportData, RunCalls
     from armap.rewards.train import LearningPoint
 
 __all__ = ["render_page"]
@@ -46,6 +48,10 @@ def render_page(data: ReportData) -> str:
         loss_plot=_losses(data.learning),
         accuracy_plot=_accuracy(data.learning),
         score_plot=_scores(data),
+        called=[run for run in data.calls if run.ledger is not None],
+        troubles=[(run, rows) for run in data.calls if (rows := _troubles(run))],
+        meanings=_meanings(data.calls),
+        cap_plots=[(run.name, Markup(cap_chart(run))) for run in data.calls if run.caps],
     )
 
 
@@ -59,7 +65,12 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"name": display_name, "per_cent": per_cent, "verdict": _verdict}
+    environment.filters |= {
+        "name": display_name,
+        "per_cent": per_cent,
+        "dollars": dollars,
+        "verdict": _verdict,
+    }
     return environment.get_template("page.html.j2")
 
 
@@ -70,6 +81,21 @@ def _source(name: str) -> str:
 def _verdict(success: bool | None) -> str:  # noqa: FBT001  (a template filter)
     """The class that marks a candidate; the words stand in the template."""
     return "ungraded" if success is None else "solved" if success else "unsolved"
+
+
+def _troubles(run: RunCalls) -> list[tuple[str, tuple[int, ...]]]:
+    """Every kind of failure in a run: tries repeated, calls, branches and tasks lost."""
+    failures = run.failures
+    levels = (run.retried, failures.calls, failures.branches, failures.tasks)
+    kinds = dict.fromkeys(kind for level in levels for kind in level)
+    return [(kind, tuple(level.get(kind, 0) for level in levels)) for kind in kinds]
+
+
+def _meanings(calls: Sequence[RunCalls]) -> list[tuple[str, str]]:
+    """The legend: every kind that occurs and is known, in the order of the error tree."""
+    occurring = {kind for run in calls for kind, _ in _troubles(run)}
+    occurring |= {change.why for run in calls for change in run.caps}
+    return [(kind, meaning) for kind, meaning in MEANINGS.items() if kind in occurring]
 
 
 def _intervals(rows: Sequence[Row]) -> Markup:

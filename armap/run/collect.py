@@ -17,6 +17,7 @@ from armap.storage import JsonLines, RunFolder
 from armap.types import Trajectory
 
 if TYPE_CHECKING:
+    from armap.calls import Recorded
     from armap.config import CollectRun
     from armap.types import Task
 
@@ -41,7 +42,8 @@ def run_collect(
         failed.clear()
         total = len(tasks) * run.samples
         watch.start("collecting trajectories", total, done=sum(1 for _ in done))
-        finish(_collect(run, tasks, folder, (done, failed), watch))
+        with recorded_model(run, folder, watch) as model:
+            finish(_collect(run, tasks, model, (done, failed), watch))
         count = done.sort(lambda episode: (order[episode.task.name], episode.seed))
         failed.close()
         if count == total:
@@ -54,13 +56,13 @@ def run_collect(
 async def _collect(
     run: CollectRun,
     tasks: list[Task],
-    folder: RunFolder,
+    model: Recorded,
     files: tuple[JsonLines[Trajectory], JsonLines[Trajectory]],
     watch: Progress,
 ) -> None:
     done, failed = files
-    async with recorded_model(run, folder, watch) as model:
-        policy = PromptedPolicy(model, run.policy)
+    policy = PromptedPolicy(model, run.policy)
+    try:
         await collect(
             tasks,
             runner=Runner(lambda: make_env(run.env), policy, run.limits),
@@ -69,3 +71,5 @@ async def _collect(
             failed=failed,
             progress=lambda episode: watch.advance(episode.task.name),
         )
+    finally:
+        await model.close()

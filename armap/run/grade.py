@@ -24,7 +24,8 @@ def evaluate(run: PlanRun, watch: Progress) -> Summary:
     """Grade every candidate and write the table; quick enough to do anew each time."""
     folder = Path(run.out)
     path = folder / "plans.jsonl"
-    watch.start("grading by re-execution", sum(1 for _ in path.open("rb")))
+    with path.open("rb") as lines:
+        watch.start("grading by re-execution", sum(1 for _ in lines))
     graded, spent = [], []
     for plan in read_records(path, Plan):
         graded.append(grade(lambda: make_graded_env(run.env), plan))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from armap.calls import JOURNAL, Journal, Recorded
+from armap.errors import ConfigError
 from armap.llms import make_llm, name_of
 from armap.llms.openai import CapChange
+from armap.plugins import ImportConfig
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import Generator
     from pathlib import Path
 
     from armap.config import CollectRun, PlanRun
@@ -23,11 +25,16 @@ CAPS = "concurrency.jsonl"
 """What an adaptive cap did, in a run folder."""
 
 
-@asynccontextmanager
-async def recorded_model(
+@contextmanager
+def recorded_model(
     run: CollectRun | PlanRun, folder: RunFolder, watch: Progress
-) -> AsyncGenerator[Recorded, None]:
-    """The model of ``run``, journaled in its folder; says what it cost when it is done."""
+) -> Generator[Recorded, None, None]:
+    """The model of ``run``, journaled in its folder; says what it cost when it is done.
+
+    Whoever uses the model closes it: that needs the loop that it was used in. Weights are loaded
+    here, before there is a loop, so that Ctrl-C need not wait for them.
+    """
+    _check_prices(run)
     caps = folder.lines(CAPS, CapChange)
     journal = Journal(folder.path / JOURNAL)
     try:
@@ -37,21 +44,31 @@ async def recorded_model(
             budget=run.budget,
             prices=getattr(run.llm, "prices", None),
         )
-        try:
-            yield model
-        finally:
-            await model.close()
+        yield model
     except BaseException:
-        if not len(journal):
-            journal.path.unlink()  # nothing was answered: the folder may be used otherwise
+        if not len(journal):  # nothing was answered: the folder may be used otherwise
+            journal.path.write_bytes(b"")
+            caps.clear()
         raise
     finally:
         journal.close()
+        if not journal.path.stat().st_size:
+            journal.path.unlink()
     watch.say(summed_up(journal, hits=model.hits))
 
 
-@asynccontextmanager
-async def replayed_model(run: PlanRun, source: Path) -> AsyncGenerator[Recorded, None]:
+def _check_prices(run: CollectRun | PlanRun) -> None:
+    capped = run.budget.task.dollars is not None or run.budget.run.dollars is not None
+    priced = isinstance(run.llm, ImportConfig) or getattr(run.llm, "prices", None) is not None
+    if capped and not priced:
+        raise ConfigError(
+            "budget: a cap in dollars needs prices; with llm.kind openai set "
+            "llm.prices: {input: ..., output: ...} in dollars per million tokens"
+        )
+
+
+@contextmanager
+def replayed_model(run: PlanRun, source: Path) -> Generator[Recorded, None, None]:
     """The model of a replay: it knows what is in the journal of ``source`` and calls nothing."""
     journal = Journal(source / JOURNAL, read_only=True)
     try:

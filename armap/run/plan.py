@@ -24,11 +24,12 @@ from armap.types import Failure, Plan, Record, Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractContextManager
 
     from armap.calls import Recorded
     from armap.config import PlanRun
     from armap.evaluate import Summary
+    from armap.protocols import RewardModel
 
 __all__ = ["PlanFailure", "plan_tasks", "run_plan", "tasks_of"]
 
@@ -67,7 +68,7 @@ def plan_tasks(
     run: PlanRun,
     tasks: list[Task],
     folder: RunFolder,
-    model: AbstractAsyncContextManager[Recorded],
+    model: AbstractContextManager[Recorded],
     watch: Progress,
 ) -> bool:
     """Plan what has no whole plan yet; True when nothing is left to try again."""
@@ -77,8 +78,12 @@ def plan_tasks(
     failed.clear()
     done.keep(lambda plan: not plan.failures)
     watch.start(f"planning with {run.planner.kind}", len(tasks), done=sum(1 for _ in done))
-    work = _Work(run, tasks, done, failed, watch)
-    finish(work.all(model))
+    work = _Work(run, done, failed, watch)
+    have = {plan.task.name for plan in done}
+    if missing := [task for task in tasks if task.name not in have]:
+        with model as opened:
+            reward = make_reward(run.reward) if run.reward else None
+            finish(work.all(missing, opened, reward))
     count = done.sort(lambda plan: order[plan.task.name])
     failed.close()
     if count < len(tasks):
@@ -103,43 +108,37 @@ class _Work:
     def __init__(
         self,
         run: PlanRun,
-        tasks: list[Task],
         done: JsonLines[Plan],
         failed: JsonLines[PlanFailure],
         watch: Progress,
     ) -> None:
         self.failures = 0
         self._run = run
-        self._tasks = tasks
         self._done = done
         self._failed = failed
         self._watch = watch
         self._broke = False
 
-    async def all(self, opened: AbstractAsyncContextManager[Recorded]) -> None:
-        """Plan every task that has no plan."""
+    async def all(self, tasks: list[Task], model: Recorded, reward: RewardModel | None) -> None:
+        """Plan every task; close the models."""
         run = self._run
-        reward = make_reward(run.reward) if run.reward else None
+        policy = PromptedPolicy(model, run.policy, temperature(run.planner))
+        runner = Runner(lambda: make_env(run.env), policy, run.limits)
+        planner = make_planner(run.planner, Context(runner, reward, run.budget.task))
+        health = Health(succeeded=sum(1 for _ in self._done))
+
+        async def one(task: Task) -> None:
+            if self._broke:
+                return
+            with task_scope(task):
+                problem = await self._record(planner.plan(task, seed=run.seed), task)
+            self._watch.advance(task.name)
+            health.record(problem)
+
         try:
-            async with opened as model:
-                policy = PromptedPolicy(model, run.policy, temperature(run.planner))
-                runner = Runner(lambda: make_env(run.env), policy, run.limits)
-                context = Context(runner, reward, run.budget.task)
-                planner = make_planner(run.planner, context)
-                have = {plan.task.name for plan in self._done}
-                health = Health(succeeded=len(have))
-
-                async def one(task: Task) -> None:
-                    if self._broke:
-                        return
-                    with task_scope(task):
-                        problem = await self._record(planner.plan(task, seed=run.seed), task)
-                    self._watch.advance(task.name)
-                    health.record(problem)
-
-                missing = [task for task in self._tasks if task.name not in have]
-                await for_each(missing, one, concurrency=run.concurrency)
+            await for_each(tasks, one, concurrency=run.concurrency)
         finally:
+            await model.close()
             if reward is not None:
                 await reward.close()
 

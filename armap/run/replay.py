@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from armap.config import FREE, PlanRun, load_manifest_run
@@ -11,8 +11,8 @@ from armap.run.grade import evaluate
 from armap.run.model import replayed_model
 from armap.run.plan import plan_tasks, tasks_of
 from armap.run.progress import Progress, Quiet
-from armap.storage import RunFolder
-from armap.types import Record
+from armap.storage import RunFolder, read_records
+from armap.types import Plan, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +27,8 @@ class Replayed(Record):
     """What came of a replay."""
 
     plans: int
-    differing: tuple[int, ...]
-    """Line numbers of ``plans.jsonl`` that differ from the original's; empty when the bytes are
-    the same."""
+    differing: tuple[str, ...]
+    """Tasks whose plans differ from the original's; empty when every plan has the same bytes."""
 
 
 def replay_plan(
@@ -41,6 +40,8 @@ def replay_plan(
     progress: Progress | None = None,
 ) -> tuple[Replayed, Summary | None]:
     """Plan again with the configuration of the run in ``source``, answering from its journal.
+
+    Tasks that have no plan there (they failed, or the run was stopped) are left out.
 
     Args:
         source: folder of a planning run; it is only read.
@@ -58,15 +59,22 @@ def replay_plan(
         raise ConfigError(f"{out}: is the run to replay; choose another --out")
     run = load_manifest_run(source, "plan", settings=settings, out=str(out))
     assert isinstance(run, PlanRun)
+    before = _plans(source)
+    tasks = [task for task in tasks_of(run) if task.name in before]
     with RunFolder.open(out, stage="plan", config=run, free=FREE, overwrite=overwrite) as folder:
-        plan_tasks(run, tasks_of(run), folder, replayed_model(run, source), watch)
+        folder.lines("plans.jsonl", Plan).clear()
+        plan_tasks(run, tasks, folder, replayed_model(run, source), watch)
         folder.finish()
-    replayed = _compare(source / "plans.jsonl", out / "plans.jsonl")
-    return replayed, evaluate(run, watch) if run.evaluate and replayed.plans else None
+    after = _plans(out)
+    names = [task.name for task in tasks]
+    differing = tuple(name for name in names if before[name] != after.get(name))
+    replayed = Replayed(plans=len(after), differing=differing)
+    return replayed, evaluate(run, watch) if run.evaluate and after else None
 
 
-def _compare(old: Path, new: Path) -> Replayed:
-    with old.open("rb") as before, new.open("rb") as after:
-        same = [was == now for was, now in zip_longest(before, after)]
-    differing = tuple(number for number, equal in enumerate(same, start=1) if not equal)
-    return Replayed(plans=len(same), differing=differing)
+def _plans(run: Path) -> dict[str, str]:
+    """Digest of each plan, by its task."""
+    return {
+        plan.task.name: sha256(plan.model_dump_json().encode()).hexdigest()
+        for plan in read_records(run / "plans.jsonl", Plan)
+    }

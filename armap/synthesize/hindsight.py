@@ -40,6 +40,9 @@ class HindsightConfig(Record):
     """Rivals per positive made by changing actions and by the slips of policies."""
     variants: float = Field(default=0.2, ge=0.0, le=1.0)
     """Share of pairs whose positive is written another way (the answer alone, a slip before)."""
+    tight: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of pairs whose turns only just suffice, so that a false last line ends the episode,
+    as it does in play; in the others it leaves the episode open."""
     turns: int = Field(default=7, ge=4)
     """Turns of the pairs' episodes, so that rivals may ramble as real models do."""
 
@@ -110,10 +113,11 @@ class _Maker:
             other = chosen[1:] and rng.random() < self._config.variants
             best = rng.choice(chosen[1:]) if other else chosen[0]
             if rejected is not None and self._new(task, best[0], rejected[0]):
+                better, worse = self._ended(best[0].trajectory, rejected[0].trajectory, rng)
                 yield Preference(
-                    task=task,
-                    chosen=best[0].trajectory,
-                    rejected=rejected[0].trajectory,
+                    task=better.task,
+                    chosen=better,
+                    rejected=worse,
                     provenance=Provenance(
                         strategy="hindsight",
                         positive=best[1],
@@ -137,6 +141,24 @@ class _Maker:
         """Act a draft out; None unless it fulfils the intent exactly when that is wanted."""
         done = execute(self._make_env, task, draft.actions, author=f"hindsight: {draft.how}")
         return (done, draft.how) if game24.fulfils(done.state, task) == wanted else None
+
+    def _ended(
+        self, chosen: Trajectory, rejected: Trajectory, rng: Random
+    ) -> tuple[Trajectory, Trajectory]:
+        """The sides as they are, or with turns that only just suffice.
+
+        With turns to spare a false last line leaves the episode open, and the rendered dialogue
+        says so; in play it mostly uses the last turn. A reward model that sees one kind of
+        ending only would go by the ending instead of by the deed.
+        """
+        if rng.random() >= self._config.tight:
+            return chosen, rejected
+        task = _with_turns(chosen.task, max(len(chosen.steps), len(rejected.steps)))
+        better, worse = (
+            execute(self._make_env, task, side.actions, author=side.policy).trajectory
+            for side in (chosen, rejected)
+        )
+        return better, worse
 
     def _new(self, task: Task, chosen: Executed, rejected: Executed) -> bool:
         key = (task.name, chosen.trajectory.actions, rejected.trajectory.actions)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,11 +23,23 @@ from armap.protocols import ChatModel
 from armap.types import Completions, Message, Sampling
 from tests.player import Player
 from tests.stub import StubServer
+from tests.tiny_vision import save_tiny
 
 T = TypeVar("T")
 PROMPT = [Message(role="user", content="Make 24 from 4 4 6 6.\nLeft: 4 4 6 6")]
 ASKED = Sampling(temperature=1.0, seed=3, n=2, max_tokens=24)
-KINDS = ["scripted", "openai", "local", "import"]
+VLLM = pytest.param(
+    "vllm", marks=[pytest.mark.vllm, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+)
+KINDS = ["scripted", "openai", "local", "vision", "import", VLLM]
+
+
+@lru_cache(maxsize=1)
+def tiny_vision() -> tempfile.TemporaryDirectory[str]:
+    """A folder with a random vision-language model; gone with the process."""
+    folder = tempfile.TemporaryDirectory()
+    save_tiny("llava", Path(folder.name))
+    return folder
 
 
 def configured(kind: str, stub: StubServer) -> AnyLLMConfig:
@@ -36,6 +50,8 @@ def configured(kind: str, stub: StubServer) -> AnyLLMConfig:
             return OpenAIConfig(base_url=stub.url, model="stub")
         case "import":
             return ImportConfig(target="tests.player:Player")
+        case "vision":
+            return LocalConfig(model=tiny_vision().name)
         case _:
             return LocalConfig()
 
@@ -46,7 +62,8 @@ class Subject:
 
     kind: str
     model: ChatModel
-    loop: asyncio.Runner
+    loop: Any
+    """Something with ``run(coroutine)``."""
     recorded: bool
 
     def ask(self, sampling: Sampling, messages: Sequence[Message] = PROMPT) -> Completions:
@@ -64,6 +81,10 @@ class Subject:
 
 @pytest.fixture(scope="module", params=KINDS)
 def bare(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    if request.param == "vllm":
+        session = request.getfixturevalue("vllm_session")
+        yield Subject("vllm", session.model, session, recorded=False)
+        return
     stub = StubServer()
     with asyncio.Runner() as loop:
         loop.run(stub.__aenter__())

@@ -121,7 +121,7 @@ def test_ctrl_c_ends_soon_and_says_how_to_go_on(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "run the same command to go on" in complaint
+    assert f"to go on: armap collect -c {path}" in complaint
     assert target.read_bytes().endswith(b"\n")
     assert armap("collect", "-c", path).returncode == 0
 
@@ -177,7 +177,7 @@ def test_one_dead_task_fails_alone_and_is_retried(tmp_path: Path) -> None:
     done = armap("plan", "-c", path)
     assert done.returncode == 1
     assert "1 of 30 tasks have no plan" in done.stderr
-    assert "incomplete, see failures.jsonl; run again" in done.stderr
+    assert "incomplete: run again to retry what failed" in done.stderr
     (failure,) = (tmp_path / "out" / "failures.jsonl").read_text().splitlines()
     assert json.loads(failure)["failure"]["kind"] == "ModelError"
     assert "TimeoutError: no answer" in failure
@@ -200,6 +200,11 @@ BAD = {
         ],
         1,
         "is llm.base_url right and the server up?",
+    ),
+    "dollars without prices": (
+        ["--set", "llm={kind: scripted}", "--set", "budget.run.dollars=1"],
+        2,
+        "a cap in dollars needs prices",
     ),
     "bad target": (["--set", "llm.target=nowhere:Thing"], 2, "No module named 'nowhere'"),
     "bad value": (["--set", "concurrency=0"], 2, "concurrency: Input should be greater than 0"),

@@ -144,6 +144,25 @@ def test_a_closed_batcher_takes_nothing_more() -> None:
     asyncio.run(run())
 
 
+def test_close_fails_what_is_being_worked_on() -> None:
+    release = threading.Event()
+
+    def work(items: Sequence[int]) -> Sequence[int]:
+        assert release.wait(5)
+        return items
+
+    async def run() -> None:
+        batcher = Batcher(work, capacity=8)
+        waiting = asyncio.create_task(batcher.submit(1))
+        await asyncio.sleep(0.01)
+        await batcher.close()
+        with pytest.raises(RuntimeError, match="closed before it was answered"):
+            await waiting
+        release.set()
+
+    asyncio.run(run())
+
+
 def test_close_ends_the_thread() -> None:
     before = threading.active_count()
     for _ in range(5):

@@ -6,52 +6,34 @@ shape round differently. Wherever a draw comes so close to the edge between two 
 rounding could decide it, the row is read again alone in float64 and drawn from there
 (:class:`Engine`, ``judge``). So the tokens are those of a float64 decoder at the price of a
 float32 one, the same in any batch and on any machine.
+
+The loop here is fast because it knows its models: keys and values of plain attention that can be
+cut, joined and kept. What it does not know (:func:`takes`) is decoded by
+:mod:`~armap.llms.local.generate`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import inspect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from armap.llms.local.prefix import Prefix, PrefixStore
 from armap.llms.local.roomy import make_cache
+from armap.llms.local.rows import Row, Writer, draw, end_tokens, go_on, pad_token
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from armap.types import Sampling
-
-__all__ = ["Engine", "Row"]
+__all__ = ["Engine", "Row", "draw", "takes"]
 
 _COMPACT_BELOW = 0.7
-_DRAW_MARGIN = 1e-4
-"""A draw this close to an edge of the cumulative distribution is judged in float64."""
-_LOGIT_MARGIN = 1e-3
-"""So is a greedy choice with a lead this small."""
-
-
-@dataclass(slots=True)
-class Row:
-    """One reply in the making."""
-
-    prompt: tuple[int, ...]
-    sampling: Sampling
-    seed: int
-    tokens: list[int] = field(default_factory=list)
-    done: bool = False
-    _uniforms: Any = None
-
-    def uniform(self) -> float:
-        """The number of this row's own stream that decides its next token, in [0, 1)."""
-        if self._uniforms is None:
-            import numpy as np
-
-            stream = np.random.Generator(np.random.Philox(key=self.seed))
-            self._uniforms = stream.random(self.sampling.max_tokens)
-        return float(self._uniforms[len(self.tokens)])
+_ARGUMENTS = {
+    "input_ids", "attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -69,8 +51,8 @@ class Engine:
     """Decodes batches of rows with one model.
 
     Args:
-        model: any causal language model of transformers.
-        tokenizer: its tokenizer; the end token ends a reply and is counted in it.
+        model: a causal language model that :func:`takes` accepts.
+        tokenizer: its tokenizer.
         judge: the same model in float64, for draws that rounding could decide; None accepts
             those draws as they are (large models on an accelerator).
         prefix_bytes: size of the prefix store; 0 reads every prompt anew.
@@ -85,18 +67,26 @@ class Engine:
         prefix_bytes: int = 0,
     ) -> None:
         self.model = model
-        self.tokenizer = tokenizer
         self._judge = judge
-        self._store = PrefixStore(prefix_bytes if _plain_cache(model) else 0)
+        self._pad = pad_token(tokenizer)
+        self._store = PrefixStore(prefix_bytes if prefix_bytes and _plain_cache(model) else 0)
+        self._writer = Writer(
+            tokenizer, end_tokens(model, tokenizer), None if judge is None else self._judged
+        )
 
-    def decode(self, rows: Sequence[Row]) -> None:
-        """Fill in ``rows[i].tokens``; equal prompts are read once."""
+    def decode(self, rows: Sequence[Row], stopped: Callable[[], bool] = lambda: False) -> None:
+        """Write ``rows[i].tokens`` to their ends; equal prompts are read once.
+
+        Raises:
+            ModelError: ``stopped()``, which is asked before every token.
+        """
         import torch
 
         with torch.inference_mode():
             batch = self._read(rows)
             while True:
-                self._append(batch)
+                go_on(stopped)
+                self._writer.write(batch.logits, batch.rows)
                 if all(row.done for row in batch.rows):
                     self._keep(batch, range(len(batch.rows)))
                     return
@@ -213,40 +203,46 @@ class Engine:
         ).logits[:, -1]
         batch.positions = batch.positions + 1
 
-    def _append(self, batch: _Batch) -> None:
-        """Draw one token for every row that is not done."""
-        for row, (token, sure) in zip(batch.rows, draw(batch.logits, batch.rows), strict=True):
-            if row.done:
-                continue
-            row.tokens.append(token if sure or self._judge is None else self._judged(row))
-            ended = row.tokens[-1] == self.tokenizer.eos_token_id
-            row.done = ended or len(row.tokens) >= row.sampling.max_tokens or self._stopped(row)
-
-    def _judged(self, row: Row) -> int:
-        """Read the row alone in float64 and draw again."""
+    def _judged(self, row: Row) -> torch.Tensor:
+        """Read the row alone in float64."""
         import torch
 
         assert self._judge is not None
         ids = torch.tensor([[*row.prompt, *row.tokens]], device=self._judge.device)
-        logits = self._judge(input_ids=ids, use_cache=False, logits_to_keep=1).logits[:, -1]
-        return draw(logits, [row])[0][0]
+        logits: torch.Tensor = self._judge(input_ids=ids, use_cache=False, logits_to_keep=1).logits[
+            :, -1
+        ]
+        return logits
 
-    def _stopped(self, row: Row) -> bool:
-        if not row.sampling.stop:
-            return False
-        text = self.tokenizer.decode(row.tokens, skip_special_tokens=True)
-        return any(stop in text for stop in row.sampling.stop)
 
-    @property
-    def _pad(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return int(pad) if isinstance(pad, int) else 0
+def takes(model: PreTrainedModel) -> bool:
+    """Whether the loop here can run ``model``: attention caches, and its way to hand them over."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+    if model.config.is_encoder_decoder or getattr(model, "_is_stateful", False):
+        return False
+    if not _ARGUMENTS.issubset(inspect.signature(model.forward).parameters):
+        return False
+    layers = DynamicCache(config=model.config).layers
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
 
 
 def _plain_cache(model: PreTrainedModel) -> bool:
-    """Whether every layer attends to everything, so that cached rows can be cut and joined."""
-    config = model.config.get_text_config()
-    return not getattr(config, "sliding_window", None) and not getattr(config, "layer_types", None)
+    """Whether every layer attends to everything, so that cached rows can be cut and joined.
+
+    One token is read to see whether keys and values have the same shape in every layer.
+    """
+    import torch
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    if any(type(layer) is not DynamicLayer for layer in DynamicCache(config=model.config).layers):
+        return False
+    cache = make_cache(model)
+    with torch.inference_mode():
+        token = torch.zeros((1, 1), dtype=torch.long, device=model.device)
+        model(input_ids=token, past_key_values=cache, use_cache=True)
+    shapes = {tensor.shape for layer in cache.layers for tensor in (layer.keys, layer.values)}
+    return len(shapes) == 1
 
 
 def _row_cache(cache: Any, row: int, where: torch.Tensor) -> torch.Tensor:
@@ -269,52 +265,3 @@ def _left_padded(
     shape = (len(rows), longest)
     ids = torch.tensor(rows, dtype=torch.long, device=device).reshape(shape)
     return ids, torch.tensor(mask, dtype=torch.long, device=device).reshape(shape)
-
-
-def draw(logits: torch.Tensor, rows: Sequence[Row]) -> list[tuple[int, bool]]:
-    """Choose a token per row, and say whether rounding could not have changed it: ``[N]``.
-
-    Greedy at temperature 0; otherwise the inverse of the cumulative distribution at the row's
-    own uniform number.
-    """
-    import torch
-
-    logits = logits.double().cpu()
-    best = logits.topk(2, dim=-1)
-    lead = (best.values[:, 0] - best.values[:, 1]).tolist()
-    tops = best.indices[:, 0].tolist()
-    greedy = [(token, gap > _LOGIT_MARGIN) for token, gap in zip(tops, lead, strict=True)]
-    if all(row.done or row.sampling.temperature == 0 for row in rows):
-        return greedy
-    heat = torch.tensor([row.sampling.temperature or 1.0 for row in rows], dtype=torch.float64)
-    probabilities = torch.softmax(logits / heat[:, None], dim=-1)
-    firm = _cut_tail(probabilities, rows)
-    cumulative = probabilities.cumsum(-1)
-    cumulative = cumulative / cumulative[:, -1:]
-    marks = torch.tensor([0.5 if row.done else row.uniform() for row in rows], dtype=torch.float64)
-    drawn = torch.searchsorted(cumulative, marks[:, None], right=True)
-    drawn = drawn.clamp(max=logits.shape[-1] - 1)
-    above = cumulative.gather(1, drawn)[:, 0] - marks
-    under = cumulative.gather(1, (drawn - 1).clamp(min=0))
-    below = marks - torch.where(drawn > 0, under, -1.0)[:, 0]
-    clear = (above > _DRAW_MARGIN) & (below > _DRAW_MARGIN)
-    sampled = zip(drawn[:, 0].tolist(), clear.tolist(), firm, strict=True)
-    return [
-        choice if row.sampling.temperature == 0 else (token, sure and kept)
-        for row, choice, (token, sure, kept) in zip(rows, greedy, sampled, strict=True)
-    ]
-
-
-def _cut_tail(probabilities: torch.Tensor, rows: Sequence[Row]) -> list[bool]:
-    """Nucleus sampling, in place; says per row whether the cut was clear of rounding.
-
-    What lies beyond the smallest set of mass ``top_p`` becomes 0.
-    """
-    clear = [True] * len(rows)
-    for index, row in enumerate(rows):
-        if row.sampling.top_p < 1.0:
-            ordered, order = probabilities[index].sort(descending=True, stable=True)
-            before = ordered.cumsum(0) - ordered
-            clear[index] = bool((before - row.sampling.top_p).abs().min() > _DRAW_MARGIN)
-            probabilities[index, order[before >= row.sampling.top_p]] = 0.0
-    return clear

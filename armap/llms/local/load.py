@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import re
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,13 +15,24 @@ from armap.errors import ConfigError
 from armap.types import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["LocalConfig", "load_pretrained", "locate"]
+__all__ = [
+    "LocalConfig",
+    "enough_memory",
+    "has_vision",
+    "in_float64",
+    "load_pretrained",
+    "load_vision",
+    "locate",
+]
 
 
 class LocalConfig(Record):
-    """A causal language model with a chat template, run by transformers."""
+    """A causal or vision-language model with a chat template, run by transformers."""
 
     kind: Literal["local"] = "local"
     model: str = "embedded:game24"
@@ -32,6 +46,7 @@ class LocalConfig(Record):
     prefix_mb: int = Field(default=2048, ge=0)
     """Megabytes of attention cache that are kept for later turns; 0 switches that off."""
     device: str = "cpu"
+    """``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
 
 
 def locate(name: str) -> str:
@@ -52,29 +67,133 @@ def locate(name: str) -> str:
     return str(path) if path.is_dir() else name
 
 
-def load_pretrained(config: LocalConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load model and tokenizer.
+def has_vision(config: LocalConfig) -> bool:
+    """Whether the model sees: the library lists it so, and it has a part besides its text.
 
     Raises:
-        ConfigError: torch is not installed, the model is not there, or has no chat template.
+        ConfigError: torch is not installed, or the model is not there.
+    """
+    place = _place(config)
+    with _loading(config):
+        from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoConfig
+
+        found = AutoConfig.from_pretrained(place)
+    parts = set(found.sub_configs) - {"text_config"}
+    return bool(parts) and type(found) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+
+def load_pretrained(config: LocalConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model that reads text, and its tokenizer.
+
+    Raises:
+        ConfigError: torch is not installed; the model is not there, has no chat template, or
+            does not fit into the device.
+    """
+    place = _place(config)
+    device = _device(config)
+    with _loading(config):
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(place)
+        model = AutoModelForCausalLM.from_pretrained(place, dtype=_dtype(config)).to(device)
+    if not tokenizer.chat_template:
+        raise ConfigError(f"the tokenizer of {config.model!r} has no chat template")
+    return model.eval(), tokenizer
+
+
+def load_vision(config: LocalConfig) -> tuple[PreTrainedModel, Any]:
+    """Load a model that reads text and images, and its processor.
+
+    Raises:
+        ConfigError: as :func:`load_pretrained`; or the processor needs what is not installed.
+    """
+    place = _place(config)
+    device = _device(config)
+    with _loading(config):
+        import PIL  # noqa: F401  (the processors here make pixels with it)
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        processor = AutoProcessor.from_pretrained(place)
+        model = AutoModelForImageTextToText.from_pretrained(place, dtype=_dtype(config)).to(device)
+    if not hasattr(processor, "image_processor"):
+        raise ConfigError(f"the folder of {config.model!r} describes no image processor")
+    processor.chat_template = processor.chat_template or processor.tokenizer.chat_template
+    if not processor.chat_template:
+        raise ConfigError(f"the processor of {config.model!r} has no chat template")
+    return model.eval(), processor
+
+
+def in_float64(model: PreTrainedModel) -> PreTrainedModel:
+    """A copy of ``model`` in float64, which experts' fused kernels cannot do."""
+    exact = copy.deepcopy(model).double()
+    exact.set_experts_implementation("eager")
+    return exact
+
+
+@contextmanager
+def enough_memory(config: LocalConfig) -> Generator[None, None, None]:
+    """Say what helps when torch runs out of memory in the block.
+
+    Raises:
+        ConfigError: it did.
     """
     try:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        yield
+    except (RuntimeError, MemoryError) as error:
+        text = str(error).lower()
+        if "out of memory" not in text and "allocate memory" not in text:
+            raise
+        raise ConfigError(
+            f"{config.model!r} does not fit into the memory of {config.device!r}: lower "
+            f"llm.max_batch (now {config.max_batch}) or llm.prefix_mb (now {config.prefix_mb}), "
+            f"set llm.dtype=bfloat16, or choose a smaller model"
+        ) from error
+
+
+@contextmanager
+def _loading(config: LocalConfig) -> Generator[None, None, None]:
+    """Say in one line why a model cannot be loaded."""
+    try:
+        with enough_memory(config):
+            yield
+    except ConfigError:
+        raise
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        first = re.split(r"\n|(?<=\.) ", str(error).strip() or type(error).__name__)[0]
+        raise ConfigError(f"model {config.model!r} cannot be loaded: {first}") from error
+
+
+def _place(config: LocalConfig) -> str:
+    try:
+        import torch  # noqa: F401  (transformers imports without it, and fails later)
         from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise ConfigError(
             f"llm.kind 'local' needs torch and transformers: pip install 'armap[train]' ({error})"
         ) from error
     disable_progress_bar()
-    place = locate(config.model)
-    dtype: Any = getattr(torch, config.dtype)
+    return locate(config.model)
+
+
+def _device(config: LocalConfig) -> torch.device:
+    import torch
+
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place)
-        model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ConfigError(f"model {config.model!r} cannot be loaded: {first}") from error
-    if not tokenizer.chat_template:
-        raise ConfigError(f"the tokenizer of {config.model!r} has no chat template")
-    return model.to(config.device).eval(), tokenizer
+        device = torch.device(config.device)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"llm.device {config.device!r} is unknown; there are 'cpu', 'cuda', 'cuda:1', 'mps'"
+        ) from error
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ConfigError(
+            f"llm.device {config.device!r} is not there, torch sees {count} CUDA devices: set "
+            "llm.device=cpu, or install a build of torch for CUDA"
+        )
+    return device
+
+
+def _dtype(config: LocalConfig) -> Any:
+    import torch
+
+    return getattr(torch, config.dtype)

@@ -1,14 +1,27 @@
-"""Any Hugging Face causal language model, in this process, batched across all callers."""
+"""Any Hugging Face causal or vision-language model, in this process, batched across callers."""
 
 from __future__ import annotations
 
+import asyncio
 import copy
+from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING
 
 from armap.batching import Batcher
 from armap.errors import ConfigError, ContextTooLong, ModelError, boundary
-from armap.llms.local.decode import Engine, Row
-from armap.llms.local.load import LocalConfig, load_pretrained
+from armap.llms.local.decode import Engine, takes
+from armap.llms.local.generate import Generator
+from armap.llms.local.load import (
+    LocalConfig,
+    enough_memory,
+    has_vision,
+    in_float64,
+    load_pretrained,
+    load_vision,
+)
+from armap.llms.local.rows import Row
+from armap.llms.local.vision import Reading, VisionReader
 from armap.seeding import derive
 from armap.types import Completions, Usage
 
@@ -29,52 +42,100 @@ class LocalModel:
 
     Requests of all callers in flight are decoded together. Each reply has its own random
     stream, derived from its request's seed, whoever shares the batch.
+
+    Raises:
+        ConfigError: the model cannot be loaded, or not as configured.
     """
 
     def __init__(self, config: LocalConfig) -> None:
         self._config = config
         self.name = f"local/{config.model}"
-        model, self._tokenizer = load_pretrained(config)
-        self._positions = getattr(model.config, "max_position_embeddings", None)
-        judge = copy.deepcopy(model).double() if _exact(config, model) else None
-        self._engine = Engine(
-            model, self._tokenizer, judge=judge, prefix_bytes=config.prefix_mb * 2**20
-        )
+        self._eyes: VisionReader | None = None
+        if has_vision(config):
+            model, processor = load_vision(config)
+            self._tokenizer = copy.deepcopy(processor.tokenizer)
+            self._eyes = VisionReader(processor)
+        else:
+            model, self._tokenizer = load_pretrained(config)
+        self._positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        with enough_memory(config):
+            self._engine = self._choose_engine(model)
+        self._closed = Event()
         self._batcher: Batcher[_Request, Completions] = Batcher(
             self._answer, capacity=config.max_batch
         )
+
+    def _choose_engine(self, model: PreTrainedModel) -> Engine | Generator:
+        judge = in_float64(model) if _exact(self._config, model) else None
+        if self._eyes is not None or not takes(model):
+            return Generator(model, self._tokenizer, judge=judge)
+        room = self._config.prefix_mb * 2**20
+        return Engine(model, self._tokenizer, judge=judge, prefix_bytes=room)
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
         """Sample ``sampling.n`` replies to one prompt.
 
         Dialogues that have begun go before new ones: episodes end, and are on disk, as early as
-        may be, and their attention caches are used while they are warm.
+        may be, and their attention caches are used while they are warm. Log-probabilities are
+        those of the model at temperature 1, equal up to rounding whoever shares the batch.
+
+        Raises:
+            ConfigError: this model cannot do what is asked for, or is out of memory.
+            ModelError: this prompt cannot be answered, or the model was closed.
         """
-        request = _Request(self._encode(messages, sampling), sampling)
+        self._check(messages, sampling)
         with boundary(ModelError, self.name):
-            return await self._batcher.submit(request, weight=sampling.n, urgency=len(messages))
+            request = _Request(await self._read(messages), sampling)
+            self._check_length(request)
+            try:
+                return await self._batcher.submit(request, weight=sampling.n, urgency=len(messages))
+            except asyncio.CancelledError:
+                request.abandoned = True
+                raise
 
     async def close(self) -> None:
-        """Stop the worker thread."""
+        """Stop the worker before its next token."""
+        self._closed.set()
+        if self._eyes is not None:
+            self._eyes.close()
         await self._batcher.close()
 
-    def _encode(self, messages: Sequence[Message], sampling: Sampling) -> tuple[int, ...]:
-        turns = [message.model_dump() for message in messages]
+    def _check(self, messages: Sequence[Message], sampling: Sampling) -> None:
+        if sampling.json_schema is not None:
+            raise ConfigError(
+                f"{self.name} cannot constrain replies to a JSON schema: serve the model and "
+                "use llm.kind vllm or openai"
+            )
+        if self._eyes is None and any(message.images for message in messages):
+            raise ConfigError(
+                f"{self.name} reads text only, and the prompt has images: set llm.model to a "
+                "vision-language model, or leave the images out"
+            )
+
+    async def _read(self, messages: Sequence[Message]) -> Reading:
+        if self._eyes is not None:
+            return await self._eyes.read(messages)
+        turns = [{"role": message.role, "content": message.content} for message in messages]
         text = self._tokenizer.apply_chat_template(
             turns, tokenize=False, add_generation_prompt=True
         )
-        ids = tuple(self._tokenizer.encode(str(text), add_special_tokens=False))
-        limit = self._positions
-        if limit is not None and len(ids) + sampling.max_tokens > limit:
+        return Reading(tuple(self._tokenizer.encode(str(text), add_special_tokens=False)))
+
+    def _check_length(self, request: _Request) -> None:
+        length, most = len(request.prompt.ids), request.sampling.max_tokens
+        if self._positions is not None and length + most > self._positions:
             raise ContextTooLong(
-                f"{self.name}: a prompt of {len(ids)} tokens and a reply of up to "
-                f"{sampling.max_tokens} exceed the model's {limit} positions"
+                f"{self.name}: a prompt of {length} tokens and a reply of up to {most} exceed "
+                f"the model's {self._positions} positions"
             )
-        return ids
 
     def _answer(self, requests: Sequence[_Request]) -> list[Completions]:
+        def stopped() -> bool:
+            return self._closed.is_set() or all(request.abandoned for request in requests)
+
         groups = [request.rows() for request in requests]
-        self._engine.decode([row for group in groups for row in group])
+        with enough_memory(self._config):
+            self._engine.decode([row for group in groups for row in group], stopped)
         return [self._collect(group) for group in groups]
 
     def _collect(self, rows: Sequence[Row]) -> Completions:
@@ -83,7 +144,13 @@ class LocalModel:
             prompt_tokens=len(rows[0].prompt),
             completion_tokens=sum(len(row.tokens) for row in rows),
         )
-        return Completions(texts=tuple(self._text(row) for row in rows), usage=usage)
+        asked = rows[0].sampling.logprobs is not None
+        return Completions(
+            texts=tuple(self._text(row) for row in rows),
+            usage=usage,
+            finish=tuple(row.finish for row in rows),
+            logprobs=tuple(tuple(row.logprobs) for row in rows) if asked else (),
+        )
 
     def _text(self, row: Row) -> str:
         text = str(self._tokenizer.decode(row.tokens, skip_special_tokens=True))
@@ -98,15 +165,21 @@ def _exact(config: LocalConfig, model: PreTrainedModel) -> bool:
     return small if config.exact is None else config.exact
 
 
+@dataclass(slots=True)
 class _Request:
-    __slots__ = ("prompt", "sampling")
-
-    def __init__(self, prompt: tuple[int, ...], sampling: Sampling) -> None:
-        self.prompt = prompt
-        self.sampling = sampling
+    prompt: Reading
+    sampling: Sampling
+    abandoned: bool = False
+    """Its caller is gone."""
 
     def rows(self) -> list[Row]:
+        first = self.sampling.start
         return [
-            Row(self.prompt, self.sampling, derive(self.sampling.seed, index))
-            for index in range(self.sampling.start, self.sampling.start + self.sampling.n)
+            Row(
+                self.prompt.ids,
+                self.sampling,
+                derive(self.sampling.seed, place),
+                self.prompt.inputs,
+            )
+            for place in range(first, first + self.sampling.n)
         ]

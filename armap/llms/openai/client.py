@@ -37,8 +37,9 @@ _limiters: dict[str, tuple[Limiter, int]] = {}
 class OpenAIModel:
     """A :class:`~armap.protocols.ChatModel` over HTTP.
 
-    Dialogues that have begun go before new ones. A request holds its slot while it is on its
-    way, not while it waits for another try.
+    Requests go in order of arrival, so that dialogues grow side by side and a run does not end
+    with a few long ones. A request holds its slot while it is on its way, not while it waits for
+    another try.
 
     Args:
         config: the endpoint.
@@ -94,7 +95,7 @@ class OpenAIModel:
         retried: list[str] = []
         while True:
             try:
-                reply = await self._exchange(data, sampling, urgency=len(messages))
+                reply = await self._exchange(data, sampling)
             except ModelError as error:
                 until = until or time.monotonic() + rule.deadline
                 wait = _wait(rule, error, len(retried), until)
@@ -125,13 +126,13 @@ class OpenAIModel:
         final.retried = tuple(retried)
         return final
 
-    async def _exchange(self, data: bytes, sampling: Sampling, *, urgency: int) -> Completions:
+    async def _exchange(self, data: bytes, sampling: Sampling) -> Completions:
         """One try: wait for a slot, send, read."""
         import aiohttp
 
         session, limiter = await self._connected()
-        await limiter.acquire(urgency)
-        started = time.perf_counter()
+        await limiter.acquire()
+        sent = time.perf_counter()
         try:
             session_id = current_scope().session
             headers = {"X-Session-ID": session_id} if session_id else None
@@ -140,23 +141,24 @@ class OpenAIModel:
             ) as response:
                 content = await response.read()
                 if response.status != 200:
-                    raise self._refused(response, content, limiter)
+                    error = self._refused(response, content)
+                    if response.status in OVERLOADED:
+                        limiter.failed(type(error).__name__, sent)
+                    raise error
             reply = read(content, sampling)
-            limiter.succeeded(time.perf_counter() - started)
+            limiter.succeeded(sent)
         except (aiohttp.ClientError, OSError) as problem:
-            error = broken(problem, url=self._url, timeout=self._config.timeout)
-            if isinstance(error, TimedOut):
-                limiter.failed(type(error).__name__)
-            raise error from problem
+            failure = broken(problem, url=self._url, timeout=self._config.timeout)
+            if isinstance(failure, TimedOut):
+                limiter.failed(type(failure).__name__, sent)
+            raise failure from problem
         except MalformedReply as error:
             raise MalformedReply(f"{self._url}: {error}") from error
         finally:
             limiter.release()
         return reply
 
-    def _refused(
-        self, response: aiohttp.ClientResponse, data: bytes, limiter: Limiter
-    ) -> Exception:
+    def _refused(self, response: aiohttp.ClientResponse, data: bytes) -> Exception:
         name = self._config.api_key_env
         error = refused(
             response.status,
@@ -167,8 +169,6 @@ class OpenAIModel:
         )
         if isinstance(error, ModelError):
             error.retry_after = seconds_to_wait(response.headers)
-            if response.status in OVERLOADED:
-                limiter.failed(type(error).__name__)
         return error
 
     async def _connected(self) -> tuple[aiohttp.ClientSession, Limiter]:

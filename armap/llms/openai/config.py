@@ -47,8 +47,8 @@ class AdaptiveConfig(Record):
     """Requests in flight at first; doubles every round trip until something says stop."""
     least: int = Field(default=1, gt=0)
     decrease: float = Field(default=0.7, gt=0.0, lt=1.0)
-    """Factor on the cap after status 429, 503 or 529, a timeout, or slow replies; once a round
-    trip at most."""
+    """Factor on the cap after status 429, a timeout, or slow replies; what was sent before a cut
+    causes no further one."""
     slow: float = Field(default=4.0, gt=1.0)
     """Replies are slow when their smoothed latency is so many times the best seen."""
 

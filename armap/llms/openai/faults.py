@@ -101,7 +101,8 @@ def _mistake(status: int, said: dict[str, str], model: str, key: str) -> str | N
         return "the account has no credit left"
     if status in (401, 403):
         return f"the key is refused: {key}"
-    if (status == 404 and "model" in said["message"].lower()) or _MODEL.search(said["message"]):
+    words = re.sub(r"\S*/\S*", "", said["message"])  # an address may hold the word, too
+    if (status == 404 and "model" in words.lower()) or _MODEL.search(said["message"]):
         return f"there is no model {model!r}: is llm.model right?"
     if status in (404, 405) or status < 400:
         return "nothing answers there: llm.base_url usually ends in /v1"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import time
-from itertools import count
+from collections import deque
 from typing import TYPE_CHECKING
 
 from armap.types import Record
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CapChange", "Limiter"]
 
 _SMOOTH = 0.1
-_LEAST_PAUSE = 0.05
+"""Weight of one reply in the smoothed latency."""
 
 
 class CapChange(Record):
@@ -28,11 +27,11 @@ class CapChange(Record):
     """Seconds since 1970."""
     cap: int
     why: str
-    """``grow``, ``slow``, or the kind of failure that cut it."""
+    """``start``, ``grow``, ``slow``, or the kind of failure that cut it."""
 
 
 class Limiter:
-    """Slots for requests; the most urgent waiter goes first, equals in order of arrival.
+    """Slots for requests, in order of arrival.
 
     Never more than ``cap`` slots are taken, and waiting costs no thread.
 
@@ -53,25 +52,26 @@ class Limiter:
         self._most = most
         self._adaptive = adaptive
         self._told = told
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._arrival = count()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._doubling = True
         self._answered = 0
         self._latency = self._best = 0.0
         self._cut_at = float("-inf")
+        if adaptive is not None:
+            told(CapChange(at=round(time.time(), 3), cap=self.cap, why="start"))
 
     def lower(self, most: int) -> None:
         """Another user of the endpoint allows no more than ``most``."""
         self._most = min(self._most, most)
         self.cap = min(self.cap, self._most)
 
-    async def acquire(self, urgency: int = 0) -> None:
+    async def acquire(self) -> None:
         """Wait for a slot; give it back with :meth:`release`."""
         if self.taken < self.cap and not self._waiting:
             self.taken += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (-urgency, next(self._arrival), turn))
+        self._waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -84,26 +84,29 @@ class Limiter:
         self.taken -= 1
         self._admit()
 
-    def succeeded(self, seconds: float) -> None:
-        """A request was answered after so many seconds."""
+    def succeeded(self, sent: float) -> None:
+        """A request that was sent at ``sent`` (``time.perf_counter``) was answered."""
         if self._adaptive is None:
             return
+        seconds = time.perf_counter() - sent
         first = self._latency == 0.0
         self._latency += (seconds - self._latency) * (1.0 if first else _SMOOTH)
         self._best = self._latency if first else min(self._best, self._latency)
         if self._latency > self._adaptive.slow * self._best:
-            self.failed("slow")
+            self.failed("slow", sent)
             return
         self._answered += 1
         if self._waiting and self._answered >= (1 if self._doubling else self.cap):
             self._set(self.cap + 1, "grow")
 
-    def failed(self, why: str) -> None:
-        """The endpoint asks for less."""
-        now = time.monotonic()
-        if self._adaptive is None or now - self._cut_at < max(self._latency, _LEAST_PAUSE):
+    def failed(self, why: str, sent: float) -> None:
+        """The endpoint asks for less.
+
+        Requests that were sent before the last cut say nothing about the cap since then.
+        """
+        if self._adaptive is None or sent < self._cut_at:
             return
-        self._cut_at, self._doubling = now, False
+        self._cut_at, self._doubling = time.perf_counter(), False
         least = min(self._adaptive.least, self.cap)
         self._set(max(least, int(self.cap * self._adaptive.decrease)), why)
 
@@ -117,7 +120,7 @@ class Limiter:
 
     def _admit(self) -> None:
         while self._waiting and self.taken < self.cap:
-            _, _, turn = heapq.heappop(self._waiting)
+            turn = self._waiting.popleft()
             if not turn.done():
                 self.taken += 1
                 turn.set_result(None)

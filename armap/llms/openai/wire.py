@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import mimetypes
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from armap.errors import ConfigError, MalformedReply
+from armap.llms.turns import turn
 from armap.seeding import derive
 from armap.types import Completions, TokenLogprob, Usage
 
@@ -29,7 +26,7 @@ def body(config: OpenAIConfig, messages: Sequence[Message], sampling: Sampling) 
     start = sampling.start
     fields: dict[str, Any] = {
         "model": config.model,
-        "messages": [_turn(message) for message in messages],
+        "messages": [turn(message) for message in messages],
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         config.max_tokens_field: sampling.max_tokens,
@@ -48,33 +45,6 @@ def body(config: OpenAIConfig, messages: Sequence[Message], sampling: Sampling) 
     for field in config.omit:
         fields.pop(field, None)
     return fields | config.extra_body
-
-
-def _turn(message: Message) -> dict[str, Any]:
-    if not message.images:
-        return {"role": message.role, "content": message.content}
-    parts: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": _data_url(image)}} for image in message.images
-    ]
-    parts.append({"type": "text", "text": message.content})
-    return {"role": message.role, "content": parts}
-
-
-def _data_url(image: str) -> str:
-    if image.startswith("data:"):
-        return image
-    try:
-        return _encoded(image, Path(image).stat().st_mtime_ns)
-    except OSError as error:
-        raise ConfigError(f"image {image!r} cannot be read: {error.strerror}") from error
-
-
-@lru_cache(maxsize=64)
-def _encoded(image: str, _changed: int) -> str:
-    kind = mimetypes.guess_type(image, strict=False)[0]
-    if kind is None or not kind.startswith("image/"):
-        raise ConfigError(f"image {image!r}: its name does not say what kind of image it is")
-    return f"data:{kind};base64,{base64.b64encode(Path(image).read_bytes()).decode()}"
 
 
 def read(data: bytes, sampling: Sampling) -> Completions:

@@ -14,7 +14,7 @@ from armap.rewards.card import Calibration, RewardCard
 from armap.rewards.train import LearningPoint
 
 NBSP = "\N{NO-BREAK SPACE}"
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "br"}
 
 
 def row(planner: str, success: float, *, n: int = 10, tasks: int = 100) -> Row:
