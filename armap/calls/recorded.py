@@ -221,6 +221,8 @@ def _checked(name: str, reply: Completions, sampling: Sampling) -> Completions:
     """Hold a model to its protocol."""
     if len(reply.texts) != sampling.n:
         raise ModelError(f"{name} was asked for {sampling.n} replies and gave {len(reply.texts)}")
+    for text in reply.texts:
+        text.encode()  # what is no text cannot be written down
     return reply
 
 

@@ -415,6 +415,18 @@ class TestFailures:
         assert isinstance(error, ModelError)
         assert "str" in str(error)
 
+    def test_a_model_that_gives_half_a_character_has_failed(self, session: Session) -> None:
+        class Halving(Row):
+            async def complete(
+                self, messages: Sequence[Message], sampling: Sampling
+            ) -> Completions:
+                return Completions(texts=("\ud83d",), usage=COST)
+
+        (error,) = session.outcomes(Halving(), row(1))
+        assert isinstance(error, ModelError)
+        assert "surrogates not allowed" in str(error)
+        assert session.recorded == [(0, 1, "ModelError")]
+
     def test_a_full_disk_is_told_and_not_mistaken_for_a_failure_of_the_model(
         self, session: Session
     ) -> None:
@@ -535,7 +547,8 @@ class TestBudget:
         self, session: Session, scope: str, error: str, manner: str
     ) -> None:
         model = Row()
-        outcomes = session(model, spend(30, together=manner == "together"), **{scope: {"calls": 7}})
+        caps: dict[str, Any] = {scope: {"calls": 7}}
+        outcomes = session(model, spend(30, together=manner == "together"), **caps)
         assert kinds(outcomes) == ["Completions"] * 7 + [error] * 23
         assert session.paid == len(model.asked) == 7
 
@@ -641,7 +654,7 @@ ASKED = st.lists(
 """n, start, seed, and 0 where the model would fail."""
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     ASKED,
     st.sampled_from([None, 1, 2]),

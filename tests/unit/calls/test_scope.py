@@ -83,7 +83,7 @@ def test_tasks_side_by_side_do_not_mix_and_what_they_start_is_theirs() -> None:
             return {current_scope(), *await asyncio.gather(call(), call(), call())}
 
     async def run() -> list[set[Scope]]:
-        return await asyncio.gather(work(ONE, 1), work(TWO, 2), work(ONE, 3))
+        return list(await asyncio.gather(work(ONE, 1), work(TWO, 2), work(ONE, 3)))
 
     assert asyncio.run(run()) == [
         {Scope("game24/test/4 4 6 6", session(ONE, 1))},

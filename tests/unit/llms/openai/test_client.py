@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from itertools import pairwise
+from math import inf
 from typing import Any, TypeVar
 
 import aiohttp
@@ -251,7 +251,8 @@ class TestRetries:
             assert sum(reply.usage.calls for reply in replies) == 12
 
         settings = only(fault, 0.4, retry_after=0.001)
-        talk(use, settings, timeout=0.05, retry={"tries": 20})
+        timeout = 0.12 if fault is Fault.TIMEOUT else 9.0
+        talk(use, settings, timeout=timeout, retry={"tries": 20})
 
     @pytest.mark.parametrize("fault", KINDS)
     def test_it_gives_up_after_its_tries_and_says_what_and_how_often(self, fault: Fault) -> None:
@@ -263,7 +264,8 @@ class TestRetries:
             return failed.value
 
         settings = only(fault, retry_after=0.001)
-        error = talk(use, settings, timeout=0.05, retry={"tries": 3})
+        timeout = 0.05 if fault is Fault.TIMEOUT else 9.0
+        error = talk(use, settings, timeout=timeout, retry={"tries": 3})
         assert type(error).__name__ == KINDS[fault]
         assert error.retried == (KINDS[fault],) * 2
         assert SAID[fault] in str(error)
@@ -301,7 +303,7 @@ class TestRetries:
         busy, fine = http("429 Slow", b"", "retry-after: 0.1"), http("200 OK", OK[1].encode())
         begun = time.monotonic()
         reply, _ = ask_strange(busy, busy, fine)
-        assert 0.2 <= time.monotonic() - begun < 0.4
+        assert time.monotonic() - begun >= 0.2
         assert reply.retried == ("RateLimited",) * 2
 
     def test_a_server_that_says_now_is_not_asked_at_once_all_the_same(self) -> None:
@@ -314,29 +316,27 @@ class TestRetries:
         begun = time.monotonic()
         with pytest.raises(RateLimited):
             ask(settings=only(Fault.RATE_LIMIT, retry_after=30.0), retry={"deadline": 1.0})
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 5
 
     def test_tries_end_at_the_deadline(self) -> None:
         begun = time.monotonic()
         with pytest.raises(ServerFailed, match=r" \(\d+ tries\)$") as failed:
             ask(settings=only(Fault.ERROR), retry={"tries": 10_000, "deadline": 0.15})
-        assert 0.1 < time.monotonic() - begun < 0.5
+        assert 0.1 < time.monotonic() - begun < 2
         assert len(failed.value.retried) > 5
 
     def test_waits_double_up_to_the_longest_less_up_to_half(self) -> None:
-        async def use(model: OpenAIModel, stub: StubServer) -> list[float]:
-            times = []
-            call = asyncio.create_task(model.complete(PROMPT, Sampling()))
-            for n in range(1, 6):
-                while stub.stats.requests < n:
-                    await asyncio.sleep(0.001)
-                times.append(time.monotonic())
-            await call
-            return [later - before for before, later in pairwise(times)]
+        rule = RetryConfig(tries=9, wait=0.5, longest=3.0)
+        for failed, most in enumerate((0.5, 1.0, 2.0, 3.0, 3.0)):
+            waits = [_wait(rule, ServerFailed("down"), failed, inf) or 0.0 for _ in range(50)]
+            assert most / 2 <= min(waits) < 0.7 * most < 0.8 * most < max(waits) <= most
 
-        waits = talk(use, faults=[(500, "")] * 4, retry={"wait": 0.04, "longest": 0.1})
-        for wait, most in zip(waits, (0.04, 0.08, 0.1, 0.1), strict=True):
-            assert most / 2 <= wait < most + 0.05
+    def test_the_servers_word_counts_more_than_the_longest_wait(self) -> None:
+        busy = RateLimited("busy")
+        busy.retry_after = 50.0
+        wait = _wait(RetryConfig(longest=3.0), busy, 0, inf)
+        assert wait is not None
+        assert 50.0 <= wait <= 55.0
 
     def test_the_cause_is_the_failure_itself(self) -> None:
         for tries in (1, 2):
@@ -348,8 +348,7 @@ class TestRetries:
             assert isinstance(causes[-1], aiohttp.ServerDisconnectedError)
 
     def test_no_number_of_tries_is_too_many(self) -> None:
-        rule = RetryConfig(tries=10_000)
-        wait = _wait(rule, ServerFailed("down"), 5000, time.monotonic() + 600)
+        wait = _wait(RetryConfig(tries=10_000), ServerFailed("down"), 5000, inf)
         assert wait is not None
         assert 15 <= wait <= 30
 
@@ -653,7 +652,7 @@ class TestTheCap:
                 await asyncio.sleep(0.001)
             begun = time.monotonic()
             await model.complete(PROMPT, Sampling())
-            assert time.monotonic() - begun < 0.2
+            assert time.monotonic() - begun < 0.9
             waiting.cancel()
 
         talk(use, Settings(poison="poison"), concurrency=1, retry={"wait": 2.0, "longest": 2.0})
@@ -667,7 +666,7 @@ class TestTheCap:
             with pytest.raises(asyncio.CancelledError):
                 await call
             stub.settings = Settings()
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(5):
                 await model.complete(PROMPT, Sampling())
             assert stub.stats.abandoned == 1
 
@@ -729,7 +728,7 @@ class TestTheCap:
             stub.faults = [(500, "")]
             return await second
 
-        reply = talk(use, Settings(latency=0.2), concurrency=1, retry={"deadline": 0.1})
+        reply = talk(use, Settings(latency=0.08), concurrency=1, retry={"deadline": 0.04})
         assert reply.retried == ("ServerFailed",)
 
 
@@ -818,6 +817,6 @@ class TestEventLoops:
             stub.settings = only(Fault.TIMEOUT)
             asyncio.run(hang(model, stub))
             stub.settings = Settings()
-            asyncio.run(asyncio.wait_for(model.complete(PROMPT, Sampling()), 1))
+            asyncio.run(asyncio.wait_for(model.complete(PROMPT, Sampling()), 5))
             asyncio.run(model.close())
             gc.collect()

@@ -24,7 +24,7 @@ PROMPT = [
     Message(role="system", content="You play the Game of 24."),
     Message(role="user", content="Left: 4 4 6 6"),
 ]
-SCHEMA = {"type": "object", "properties": {"grade": {"type": "integer"}}}
+SCHEMA: dict[str, Any] = {"type": "object", "properties": {"grade": {"type": "integer"}}}
 
 
 def sent(
