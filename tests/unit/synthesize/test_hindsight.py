@@ -230,3 +230,20 @@ def test_test_puzzles_never_become_pairs() -> None:
     games = random_games(4, split="test")
     with pytest.raises(DataError, match="of the test split and may not become a training pair"):
         list(hindsight(HindsightConfig(), games, make_game, seed=0))
+
+
+def open_endings(share: float) -> list[bool]:
+    """Of the rivals that end falsely, no sooner than their positives: whether they end open."""
+    made = pairs(EPISODES, tight=share, collected=4, made=8)
+    return [
+        pair.rejected.stop is StopReason.QUIT
+        for pair in made
+        if len(pair.rejected.steps) >= len(pair.chosen.steps)
+        and pair.rejected.final.text.startswith("Illegal")
+    ]
+
+
+def test_turns_that_just_suffice_make_a_false_last_line_the_end() -> None:
+    assert not any(open_endings(1.0))
+    assert all(open_endings(0.0))
+    assert 0 < sum(open_endings(0.5)) < len(open_endings(0.5))
