@@ -10,7 +10,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from armap.calls import BudgetConfig
 from armap.embedded.train import PolicyTrainConfig
@@ -115,6 +115,15 @@ class PlanRun(Record):
     """What the run's calls may cost."""
     evaluate: bool = True
     """Grade every candidate afterwards; planning never sees the grades."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _test_split(cls, content: Any) -> Any:
+        """``tasks: {limit: 5}`` means five of the test split, like no ``tasks`` at all."""
+        tasks = content.get("tasks") if isinstance(content, dict) else None
+        if not isinstance(tasks, dict):
+            return content
+        return {**content, "tasks": {"split": "test", **tasks}}
 
 
 TrainRun = RewardTrainRun | PolicyTrainRun

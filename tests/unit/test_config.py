@@ -55,6 +55,18 @@ def test_a_plan_is_on_the_test_split(files: Files) -> None:
     assert run.tasks.split == "test"
 
 
+def test_some_of_a_plans_tasks_are_of_the_test_split_too(files: Files) -> None:
+    plan = "out: x\nplanner: {kind: greedy}\n"
+    few, dev = (
+        files.load(plan, "plan", "tasks.limit=5"),
+        files.load(plan, "plan", "tasks.split=dev"),
+    )
+    assert isinstance(few, PlanRun)
+    assert isinstance(dev, PlanRun)
+    assert (few.tasks.split, few.tasks.limit) == ("test", 5)
+    assert dev.tasks.split == "dev"
+
+
 def test_the_kind_of_training_decides_the_run(files: Files) -> None:
     assert isinstance(files.load(TRAIN, "train"), RewardTrainRun)
     assert isinstance(files.load(TRAIN + "train: {kind: reward}\n", "train"), RewardTrainRun)
