@@ -14,14 +14,15 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_core import to_json
 
 from armap.calls.budget import Account
 from armap.calls.request import DIGEST
 from armap.errors import DataError
+from armap.storage import parse_line
 from armap.types import Completions, Failure, Message, Record, Sampling
 
 if TYPE_CHECKING:
@@ -71,7 +72,6 @@ class Call(Record):
     """When it ended, in seconds since 1970."""
 
 
-_Line = TypeVar("_Line", Turn, Call)
 _DUMP = Call.__pydantic_serializer__.to_json
 
 
@@ -195,7 +195,7 @@ class Journal:
             if line.startswith(_TURN):
                 self._turns.add(_digest(self.path, number, line))
             else:
-                call = _parse(self.path, number, line, Call)
+                call = parse_line(self.path, number, line, Call)
                 self._note(bytes.fromhex(call.key), call, place)
             self._end = place + len(line)
         torn = self.path.stat().st_size - self._end
@@ -217,10 +217,10 @@ def read_calls(path: Path) -> Iterator[tuple[Call, list[Message]]]:
     turns: dict[str, Message] = {}
     for number, _, line in _lines(path):
         if line.startswith(_TURN):
-            turn = _parse(path, number, line, Turn)
+            turn = parse_line(path, number, line, Turn)
             turns[turn.id] = turn.message
         else:
-            call = _parse(path, number, line, Call)
+            call = parse_line(path, number, line, Call)
             for digest in call.messages:
                 if digest not in turns:
                     raise DataError(f"{path}:{number}: there is no turn {digest!r} before it")
@@ -250,16 +250,4 @@ def _digest(path: Path, number: int, line: bytes) -> bytes:
             return bytes.fromhex(line[start:end].decode())
     except ValueError:
         pass
-    return bytes.fromhex(_parse(path, number, line, Turn).id)
-
-
-def _parse(path: Path, number: int, line: bytes, kind: type[_Line]) -> _Line:
-    try:
-        return kind.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "line"
-        raise DataError(
-            f"{path}:{number}: not a {kind.__name__.lower()}: {where}: {first['msg']}; "
-            "mend or remove the line"
-        ) from error
+    return bytes.fromhex(parse_line(path, number, line, Turn).id)

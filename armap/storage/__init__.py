@@ -9,7 +9,7 @@ from armap.storage.folder import (
     last_checkpoint,
     read_manifest,
 )
-from armap.storage.lines import JsonLines, read_records, write_text
+from armap.storage.lines import JsonLines, parse_line, read_records, write_text
 
 __all__ = [
     "JsonLines",
@@ -17,6 +17,7 @@ __all__ = [
     "RunFolder",
     "differences",
     "last_checkpoint",
+    "parse_line",
     "read_manifest",
     "read_records",
     "write_text",

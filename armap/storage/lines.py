@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["JsonLines", "read_records", "write_text"]
+__all__ = ["JsonLines", "parse_line", "read_records", "write_text"]
 
 R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
@@ -102,6 +102,23 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
         yield record
 
 
+def parse_line(path: Path, number: int, line: bytes, kind: type[R]) -> R:
+    """Read one line as a record.
+
+    Raises:
+        DataError: it is none; names file and line.
+    """
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "line"
+        raise DataError(
+            f"{path}:{number}: not a {kind.__name__}: {where}: {first['msg']}; "
+            "mend or remove the line"
+        ) from error
+
+
 _Place = tuple[Any, int, int]
 """A key, and offset and length of the line it belongs to."""
 
@@ -116,15 +133,7 @@ def _numbered(path: Path, kind: type[R]) -> Iterator[tuple[int, int, R]]:
             if not line.endswith(b"\n"):
                 _log.warning("%s:%d: dropped a torn last line (%d bytes)", path, number, len(line))
                 return
-            try:
-                yield place, len(line), kind.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                where = ".".join(map(str, first["loc"])) or "line"
-                raise DataError(
-                    f"{path}:{number}: not a {kind.__name__}: {where}: {first['msg']}; "
-                    "mend or remove the line"
-                ) from error
+            yield place, len(line), parse_line(path, number, line, kind)
             place += len(line)
 
 

@@ -296,14 +296,14 @@ def next_file() -> int:
 
 
 DAMAGED = {
-    "call cut short": (3, lambda line: line[:-20], "not a call: line: Invalid JSON"),
-    "call emptied": (3, lambda line: b"", "not a call: line: Invalid JSON"),
-    "call of zeros": (3, lambda line: bytes(len(line)), "not a call: line: Invalid JSON"),
+    "call cut short": (3, lambda line: line[:-20], "not a Call: line: Invalid JSON"),
+    "call emptied": (3, lambda line: b"", "not a Call: line: Invalid JSON"),
+    "call of zeros": (3, lambda line: bytes(len(line)), "not a Call: line: Invalid JSON"),
     "call without its kind": (3, lambda line: line.replace(b'"call"', b'"cell"', 1), "kind"),
-    "key": (3, lambda line: line.replace(b'"key":"', b'"key":"xy', 1), "not a call: key: "),
+    "key": (3, lambda line: line.replace(b'"key":"', b'"key":"xy', 1), "not a Call: key: "),
     "reply": (3, lambda line: line.replace(b'"texts":[', b'"texts":[7,', 1), "reply.texts.0"),
-    "digest of a message": (1, lambda line: line[:24] + b"-" + line[25:], "not a turn: id: "),
-    "digest cut short": (1, lambda line: line[:30], "not a turn: line: Invalid JSON"),
+    "digest of a message": (1, lambda line: line[:24] + b"-" + line[25:], "not a Turn: id: "),
+    "digest cut short": (1, lambda line: line[:30], "not a Turn: line: Invalid JSON"),
 }
 
 
@@ -343,7 +343,7 @@ class TestDamage:
         self.spoil(path, 1, lambda line: line.replace(b'"role":"system"', b'"role":"sister"'))
         request, call = entry([PROMPT[0], *say("1")])
         assert reopen().answers(request) == [call]
-        with pytest.raises(DataError, match=r"calls\.jsonl:1: not a turn: message\.role: "):
+        with pytest.raises(DataError, match=r"calls\.jsonl:1: not a Turn: message\.role: "):
             list(read_calls(path))
 
     def test_a_message_that_is_gone_is_missed(self, path: Path) -> None:

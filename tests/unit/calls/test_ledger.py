@@ -90,7 +90,7 @@ def test_a_run_without_journal_or_with_a_damaged_one_is_told_apart(tmp_path: Pat
     with pytest.raises(DataError, match="this run kept no journal"):
         read_ledger(tmp_path)
     (tmp_path / JOURNAL).write_text("{}\n")
-    with pytest.raises(DataError, match=r"calls\.jsonl:1: not a call"):
+    with pytest.raises(DataError, match=r"calls\.jsonl:1: not a Call"):
         read_ledger(tmp_path)
 
 
