@@ -154,8 +154,8 @@ VIOLATIONS = {
     "armap/rewards/render.py": "import armap.envs.game24.graded",
     "armap/planners/tree.py": "import random",
     "armap/planners/context.py": "import armap.envs",
-    "armap/storage.py": "import torch",
-    "armap/run.py": "import vllm",
+    "armap/storage/lines.py": "import torch",
+    "armap/run/plan.py": "import vllm",
     "armap/types.py": "import armap.rollout",
 }
 
