@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
-__all__ = ["Batcher", "finish", "for_each"]
+__all__ = ["Batcher", "finish", "for_each", "together"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -142,10 +142,19 @@ async def for_each(
         for item in source:
             await work(item)
 
-    workers = [asyncio.create_task(worker()) for _ in range(concurrency)]
+    await together(worker() for _ in range(concurrency))
+
+
+async def together(works: Iterable[Coroutine[Any, Any, Item]]) -> list[Item]:
+    """Await all, in tasks of their own; results in order.
+
+    The first error, or the caller's being cancelled, cancels the rest, waits for their ends and
+    is raised as itself.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
     try:
-        await asyncio.gather(*workers)
+        return await asyncio.gather(*tasks)
     finally:
-        for task in workers:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from armap.batching import for_each
 from armap.calls import task_scope
-from armap.errors import BoundaryError, BudgetSpent, ModelError, RunBudgetSpent
+from armap.errors import BoundaryError, ModelError, RunBudgetSpent
 from armap.seeding import derive
-from armap.types import Failure, Observation, StopReason, Trajectory
+from armap.types import StopReason, Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,10 +112,10 @@ async def collect(
             episode = await _episode(runner, openings, task, sample)
         (done if episode.whole else failed).append(episode)
         progress(episode)
-        if episode.stop is StopReason.BUDGET:
-            broke = episode.failure is not None and episode.failure.kind == _RUN_SPENT
-        else:
+        if episode.stop is not StopReason.BUDGET:
             health.record(episode.failure.message if episode.failure else None)
+        elif episode.failure is not None and episode.failure.kind == _RUN_SPENT:
+            broke = True
 
     await for_each(work, one, concurrency=effort.concurrency)
 
@@ -129,16 +129,7 @@ async def _episode(runner: Runner, openings: _Openings, task: Task, sample: int)
     try:
         opening = await openings.get(task, sample)
     except BoundaryError as error:
-        spent = isinstance(error, BudgetSpent)
-        return Trajectory(
-            task=task,
-            steps=(),
-            final=Observation(text=""),
-            stop=StopReason.BUDGET if spent else StopReason.FAILED,
-            failure=Failure.of(error),
-            policy=runner.policy.name,
-            seed=seed,
-        )
+        return runner.unbegun(task, seed=seed, error=error)
     return await runner.run(task, seed=seed, opening=opening)
 
 

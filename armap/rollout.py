@@ -103,11 +103,15 @@ class Runner:
             with session_scope(task, seed):
                 await self._play(env, episode, seed, opening)
         except BoundaryError as error:
-            spent = isinstance(error, BudgetSpent)
-            episode.stop = StopReason.BUDGET if spent else StopReason.FAILED
-            episode.failure = Failure.of(error)
+            episode.cut_short(error)
         finally:
             env.close()
+        return episode.record(policy=self.policy.name, seed=seed)
+
+    def unbegun(self, task: Task, *, seed: int, error: BoundaryError) -> Trajectory:
+        """The record of an episode whose first action could not be drawn."""
+        episode = _Episode(task=task, steps=[], notes=())
+        episode.cut_short(error)
         return episode.record(policy=self.policy.name, seed=seed)
 
     async def openings(self, task: Task, *, n: int, seed: int) -> list[Opening]:
@@ -216,6 +220,11 @@ class _Episode:
         return Situation(
             task=self.task, steps=tuple(self.steps), observation=self.final, notes=self.notes
         )
+
+    def cut_short(self, error: BoundaryError) -> None:
+        spent = isinstance(error, BudgetSpent)
+        self.stop = StopReason.BUDGET if spent else StopReason.FAILED
+        self.failure = Failure.of(error)
 
     def record(self, *, policy: str, seed: int) -> Trajectory:
         return Trajectory(

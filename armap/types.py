@@ -99,6 +99,12 @@ class Usage(Record):
         """Prompt and completion tokens together."""
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def cached_share(self) -> float:
+        """Share of the prompt tokens that were in the server's prefix cache, in [0, 1]."""
+        read = max(self.prompt_tokens, self.cached_tokens)
+        return self.cached_tokens / read if read else 0.0
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             calls=self.calls + other.calls,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from armap.calls.budget import Account, Budget, BudgetConfig, Prices
 from armap.calls.journal import JOURNAL, Call, Journal, read_calls
-from armap.calls.ledger import Ledger, failed_calls, read_ledger
+from armap.calls.ledger import Ledger, counted, failed_calls, read_ledger
 from armap.calls.recorded import Recorded
 from armap.calls.scope import Scope, current_scope, session_scope, task_scope
 
@@ -19,6 +19,7 @@ __all__ = [
     "Prices",
     "Recorded",
     "Scope",
+    "counted",
     "current_scope",
     "failed_calls",
     "read_calls",

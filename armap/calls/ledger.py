@@ -10,9 +10,10 @@ from armap.calls.journal import JOURNAL, Journal, read_calls
 from armap.types import Record, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Ledger", "failed_calls", "read_ledger"]
+__all__ = ["Ledger", "counted", "failed_calls", "read_ledger"]
 
 _PAUSE = 60.0
 """Seconds without any call that part two stretches of a run."""
@@ -59,8 +60,8 @@ class Ledger(Record):
             ("completion tokens", f"{paid.completion_tokens:,}"),
         ]
         if paid.cached_tokens:
-            share = paid.cached_tokens / max(paid.prompt_tokens, paid.cached_tokens)
-            rows.insert(2, ("of them cached", f"{paid.cached_tokens:,} ({share:.1%})"))
+            cached = f"{paid.cached_tokens:,} ({paid.cached_share:.1%})"
+            rows.insert(2, ("of them cached", cached))
         if paid.dollars:
             rows.append(("dollars", f"{paid.dollars:,.4f}"))
         if self.latency is not None:
@@ -68,8 +69,8 @@ class Ledger(Record):
             rows.append(("seconds per call", f"median {median:.3f}, 95 % below {tail:.3f}"))
         if self.rate is not None:
             rows.append(("calls per second", f"{self.rate:,.1f}"))
-        rows.append(("tries repeated", _listed(self.retried)))
-        rows.append(("calls failed", _listed(self.failed)))
+        rows.append(("tries repeated", counted(self.retried) or "none"))
+        rows.append(("calls failed", counted(self.failed) or "none"))
         return rows
 
 
@@ -117,5 +118,10 @@ def _stretch(stretches: list[tuple[float, float]], begin: float, end: float) -> 
     stretches.append((begin, end))
 
 
-def _listed(kinds: dict[str, int]) -> str:
-    return ", ".join(f"{kind} {count:,}" for kind, count in kinds.items()) or "none"
+def counted(kinds: Mapping[str, int]) -> str:
+    """Kinds with their numbers.
+
+    >>> counted({"TimedOut": 1200, "ServerFailed": 1})
+    'TimedOut 1,200, ServerFailed 1'
+    """
+    return ", ".join(f"{kind} {number:,}" for kind, number in kinds.items())

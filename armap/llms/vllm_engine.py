@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, JsonValue, ValidationError
 
+from armap.batching import together
 from armap.environment import suggest
 from armap.errors import ConfigError, ContextTooLong, ModelError, RequestRefused, boundary
 from armap.llms.local.load import locate
@@ -217,17 +218,9 @@ class VLLMModel:
 
     async def _sample(self, engine: Any, prompt: Any, sampling: Sampling) -> list[Any]:
         """``[n]`` outputs; when one fails or the caller is cancelled, all are aborted."""
-        tasks = [
-            asyncio.create_task(self._reply(engine, prompt, _params(sampling, index)))
-            for index in range(sampling.start, sampling.start + sampling.n)
-        ]
-        try:
-            return await asyncio.gather(*tasks)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
+        return await together(
+            self._reply(engine, prompt, _params(sampling, index)) for index in sampling.ordinals
+        )
 
     async def _reply(self, engine: Any, prompt: Any, params: Any) -> Any:
         request = f"armap-{next(self._ordinals)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from armap.calls import JOURNAL, failed_calls
+from armap.calls import JOURNAL, counted, failed_calls
 from armap.errors import BudgetSpent, revive
 from armap.storage import read_records
 from armap.types import Failure, Record
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["MEANINGS", "Failures", "counted", "read_failures"]
+__all__ = ["MEANINGS", "Failures", "read_failures"]
 
 R = TypeVar("R", bound=Record)
 
@@ -81,15 +81,6 @@ class Failures(Record):
         if self.cut:
             said.append(f"cut short by the budget: {_number(self.cut, task)}")
         return "; ".join(said)
-
-
-def counted(kinds: dict[str, int]) -> str:
-    """Kinds with their numbers.
-
-    >>> counted({"TimedOut": 1200, "ServerFailed": 1})
-    'TimedOut 1,200, ServerFailed 1'
-    """
-    return ", ".join(f"{kind} {number:,}" for kind, number in kinds.items())
 
 
 def read_failures(run: Path, *, exploring: bool = False) -> Failures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from armap.calls import JOURNAL, Journal, Recorded
+from armap.calls import JOURNAL, Journal, Recorded, counted
 from armap.errors import ConfigError
 from armap.llms import make_llm, name_of
 from armap.llms.openai import CapChange
@@ -82,14 +82,13 @@ def summed_up(journal: Journal, *, hits: int = 0) -> str:
     paid = journal.paid
     parts = [f"{paid.calls:,} calls", f"{paid.tokens:,} tokens"]
     if paid.cached:
-        share = paid.cached / max(paid.prompt, paid.cached)
-        parts[-1] += f" ({share:.0%} of the prompts' from the server's cache)"
+        parts[-1] += f" ({paid.usage.cached_share:.0%} of the prompts' from the server's cache)"
     if paid.dollars:
         parts.append(f"${paid.dollars:,.4f}")
     if hits:
         parts.append(f"{hits:,} answered from the journal")
     for what, kinds in (("retried", journal.retried), ("failed", journal.failed)):
         if kinds:
-            listed = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+            listed = counted(dict(kinds.most_common()))
             parts.append(f"{kinds.total():,} {what} ({listed})")
     return "; ".join(parts)

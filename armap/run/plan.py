@@ -77,9 +77,9 @@ def plan_tasks(
     failed = folder.lines("failures.jsonl", PlanFailure)
     failed.clear()
     done.keep(lambda plan: not plan.failures)
-    watch.start(f"planning with {run.planner.kind}", len(tasks), done=sum(1 for _ in done))
-    work = _Work(run, done, failed, watch)
     have = {plan.task.name for plan in done}
+    watch.start(f"planning with {run.planner.kind}", len(tasks), done=len(have))
+    work = _Work(run, done, failed, watch, Health(succeeded=len(have)))
     if missing := [task for task in tasks if task.name not in have]:
         with model as opened:
             reward = make_reward(run.reward) if run.reward else None
@@ -111,12 +111,14 @@ class _Work:
         done: JsonLines[Plan],
         failed: JsonLines[PlanFailure],
         watch: Progress,
+        health: Health,
     ) -> None:
         self.failures = 0
         self._run = run
         self._done = done
         self._failed = failed
         self._watch = watch
+        self._health = health
         self._broke = False
 
     async def all(self, tasks: list[Task], model: Recorded, reward: RewardModel | None) -> None:
@@ -125,7 +127,6 @@ class _Work:
         policy = PromptedPolicy(model, run.policy, temperature(run.planner))
         runner = Runner(lambda: make_env(run.env), policy, run.limits)
         planner = make_planner(run.planner, Context(runner, reward, run.budget.task))
-        health = Health(succeeded=sum(1 for _ in self._done))
 
         async def one(task: Task) -> None:
             if self._broke:
@@ -133,7 +134,7 @@ class _Work:
             with task_scope(task):
                 problem = await self._record(planner.plan(task, seed=run.seed), task)
             self._watch.advance(task.name)
-            health.record(problem)
+            self._health.record(problem)
 
         try:
             await for_each(tasks, one, concurrency=run.concurrency)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from armap.collect import Effort, Health, collect, episode_seed
-from armap.errors import EnvError, ModelError
+from armap.errors import EnvError, ModelError, RunBudgetSpent, TaskBudgetSpent
 from armap.llms.scripted import Scripted, ScriptedConfig
 from armap.policy import PolicyConfig, PromptedPolicy
 from armap.protocols import Environment
@@ -25,6 +25,7 @@ from armap.types import (
     Observation,
     Sampling,
     StopReason,
+    Task,
     Trajectory,
 )
 from tests.contracts.worlds import Corridor
@@ -177,3 +178,25 @@ def test_one_success_makes_failures_bearable() -> None:
     for _ in range(50):
         health.record("now and then")
     assert health.failed == 50
+
+
+def test_a_spent_run_begins_nothing_more(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    class Spent(Runner):
+        async def run(self, task: Task, *, seed: int, **_: object) -> Trajectory:
+            begun.append(task.name)
+            first = len(begun) == 1
+            await asyncio.sleep(0 if first else 0.01)
+            error = (RunBudgetSpent if first else TaskBudgetSpent)("no more")
+            return self.unbegun(task, seed=seed, error=error)
+
+    runner = Spent(lambda: Corridor(length=2), PromptedPolicy(Scripted()))
+    done = JsonLines(tmp_path / "done.jsonl", Trajectory)
+    failed = JsonLines(tmp_path / "failed.jsonl", Trajectory)
+    effort = Effort(samples=3, seed=0, concurrency=2)
+    tasks = Corridor.tasks("train")
+    asyncio.run(collect(tasks, runner=runner, effort=effort, done=done, failed=failed))
+    failed.close()
+    assert len(begun) == 2
+    assert {episode.stop for episode in failed} == {StopReason.BUDGET}

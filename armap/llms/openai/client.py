@@ -6,10 +6,11 @@ import asyncio
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
+from armap.batching import together
 from armap.calls import current_scope
 from armap.environment import proxy_for, secret
 from armap.errors import MalformedReply, ModelError, TimedOut
@@ -19,7 +20,7 @@ from armap.llms.openai.wire import body, read
 from armap.types import Completions, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     import aiohttp
 
@@ -69,7 +70,7 @@ class OpenAIModel:
         """
         if self.max_n is not None and sampling.n > self.max_n:
             parts = sampling.parts(self.max_n)
-            return _joined(await _together(self.complete(messages, part) for part in parts))
+            return _joined(await together(self.complete(messages, part) for part in parts))
         reply = await self._ask(messages, sampling)
         got = len(reply.texts)
         if got == sampling.n:
@@ -208,16 +209,6 @@ def _wait(rule: RetryConfig, error: ModelError, failed: int, until: float) -> fl
     if error.retry_after:
         wait = error.retry_after * random.uniform(1.0, 1.1)
     return wait if time.monotonic() + wait < until else None
-
-
-async def _together(calls: Iterable[Coroutine[Any, Any, Completions]]) -> list[Completions]:
-    """Await all; the first error cancels the others."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 def _joined(replies: Sequence[Completions]) -> Completions:
