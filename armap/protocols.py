@@ -39,7 +39,13 @@ __all__ = [
 
 @runtime_checkable
 class Environment(Protocol):
-    """A world that runs one episode at a time. Not thread-safe; cheap to have many of."""
+    """A world that runs one episode at a time. Not thread-safe.
+
+    Two attributes are optional: ``blocking`` (True: steps wait for a process or a socket, so
+    they run in a thread) and ``capacity`` (at most so many instances live at once in this
+    process; without it as many as there are episodes in flight). Instances are reused: after
+    an episode comes the ``reset`` of the next.
+    """
 
     def reset(self, task: Task) -> Observation:
         """Start ``task`` afresh. Equal tasks and actions give equal observations.

@@ -6,15 +6,18 @@ What is built here cannot grade: the ``outcome`` method exists only on the envir
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import Field
 
 from armap.envs.game24.env import Game24, Game24Config
+from armap.envs.game24.measures import MEASURES as GAME24_MEASURES
 from armap.envs.game24.puzzles import tasks as game24_tasks
 from armap.envs.ungraded import Ungraded
 from armap.errors import ConfigError
+from armap.measures import COMMON, Measure
 from armap.plugins import ImportConfig, load
 from armap.storage import read_records
 from armap.types import Record, Split, Task
@@ -24,9 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "AnyEnvConfig",
     "EnvConfig",
     "TaskSelection",
     "make_env",
+    "make_measures",
     "narrow",
     "read_tasks",
     "select_tasks",
@@ -35,7 +40,8 @@ __all__ = [
 KINDS = ("game24",)
 """Built-in environment kinds."""
 
-EnvConfig = Annotated[Game24Config | ImportConfig, Field(discriminator="kind")]
+AnyEnvConfig = Game24Config | ImportConfig
+EnvConfig = Annotated[AnyEnvConfig, Field(discriminator="kind")]
 
 
 class TaskSelection(Record):
@@ -50,7 +56,7 @@ class TaskSelection(Record):
     """JSON Lines of tasks (as ``armap tasks --json`` prints them) instead of a split."""
 
 
-def make_env(config: Game24Config | ImportConfig) -> Environment:
+def make_env(config: AnyEnvConfig) -> Environment:
     """Build the environment that ``config`` describes, without its grade."""
     match config:
         case Game24Config():
@@ -59,7 +65,28 @@ def make_env(config: Game24Config | ImportConfig) -> Environment:
             return Ungraded(cast("Environment", load(config.target)(**config.options)))
 
 
-def select_tasks(config: Game24Config | ImportConfig, selection: TaskSelection) -> list[Task]:
+def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
+    """The measures of this environment's trajectories by name, the common ones included.
+
+    Raises:
+        ConfigError: an imported environment's ``measures`` are none.
+    """
+    own: Mapping[str, Measure]
+    match config:
+        case Game24Config():
+            own = GAME24_MEASURES
+        case ImportConfig():
+            own = getattr(load(config.target), "measures", {})
+            if not isinstance(own, Mapping) or not all(
+                isinstance(measure, Measure) for measure in own.values()
+            ):
+                raise ConfigError(
+                    f"{config.target}: measures must map names to armap.measures.Measure"
+                )
+    return {**COMMON, **own}
+
+
+def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:
     """The tasks that a run works on.
 
     Raises:
@@ -92,7 +119,7 @@ def read_tasks(path: Path) -> list[Task]:
     return list(read_records(path, Task))
 
 
-def _split(config: Game24Config | ImportConfig, split: Split) -> list[Task]:
+def _split(config: AnyEnvConfig, split: Split) -> list[Task]:
     match config:
         case Game24Config():
             return game24_tasks(split)

@@ -11,12 +11,12 @@ from armap.oracle import GradedEnvironment
 from armap.plugins import load
 
 if TYPE_CHECKING:
-    from armap.plugins import ImportConfig
+    from armap.envs import AnyEnvConfig
 
 __all__ = ["make_graded_env"]
 
 
-def make_graded_env(config: Game24Config | ImportConfig) -> GradedEnvironment:
+def make_graded_env(config: AnyEnvConfig) -> GradedEnvironment:
     """Build the environment that ``config`` describes, with its grade.
 
     Raises:
