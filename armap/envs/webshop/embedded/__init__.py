@@ -46,20 +46,22 @@ def make(seed: int = 0) -> Official:
     >>> len(official.products), len(official.attributes)
     (1000, 1000)
     >>> asin = official.products[0]["asin"]
-    >>> official.attributes[asin]["attributes"]
-    []
+    >>> sorted(official.attributes[asin]["attributes"])
+    ['easy carry', 'long lasting', 'natural ingredients', 'sensitive skin']
+    >>> official.instructions[asin][0]["asin"] == asin
+    True
     """
     words = read_words()
     items = make_items(words, seed)
     Random(derive(seed, "order")).shuffle(items)
+    people = {item.asin: asked_by_people(item, words, seed) for item in items}
     return Official(
         products=[item.record for item in items],
-        attributes={item.asin: asked_by_template(item, words, seed) for item in items},
-        instructions={
-            item.asin: asked
+        attributes={
+            item.asin: asked_by_template(item, words, seed, asked=bool(people[item.asin]))
             for item in items
-            if (asked := asked_by_people(item, words, seed))
         },
+        instructions={asin: asked for asin, asked in people.items() if asked},
     )
 
 

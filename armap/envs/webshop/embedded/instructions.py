@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from armap.envs.webshop.embedded.products import Item
-    from armap.envs.webshop.embedded.words import ProductType, Words
+    from armap.envs.webshop.embedded.words import Number, ProductType, Words
 
 __all__ = ["asked_by_people", "asked_by_template"]
 
@@ -50,19 +50,20 @@ def asked_by_people(item: Item, words: Words, seed: int) -> list[dict[str, Any]]
     return asked
 
 
-def asked_by_template(item: Item, words: Words, seed: int) -> dict[str, Any]:
+def asked_by_template(item: Item, words: Words, seed: int, *, asked: bool) -> dict[str, Any]:
     """The attributes that are known of a product and, for three in five, an instruction.
 
-    One product in ten has no known attributes, whatever its texts say.
+    Of those that nobody asks for, every other one has no known attributes, whatever its texts
+    say; of the others all are known, so that each goal can be fulfilled.
     """
     rng = Random(derive(seed, "template", item.asin))
-    if rng.random() < 0.1:
+    if not asked and rng.random() < 0.5:
         return {"attributes": []}
     known: dict[str, Any] = {"attributes": list(item.attributes)}
     if rng.random() < 0.65:
         wished = rng.sample(item.attributes, min(len(item.attributes), rng.randint(1, 4)))
         text = rng.choice(words.person.synthetic).format(query=item.type.query)
-        number = "mass" if item.type.number == "mass" else "many"
+        number: Number = "mass" if item.type.number == "mass" else "many"
         clauses = [agree(words.attributes[name].that, number) for name in wished]
         known["instruction"] = f"{text} that {_listed(clauses)}"
         known["instruction_attributes"] = wished
@@ -90,7 +91,7 @@ def _say(wish: _Wish, words: Words, rng: Random) -> str:
     noun = rng.choice(wish.type.ask)
     careful = register is person.careful and bool(names)
     vague = noun.startswith("something")
-    number = "one" if vague else wish.type.number
+    number: Number = "one" if vague else wish.type.number
     pre = [] if careful or vague else _before(names, words, rng)
     rest = [agree(words.attributes[n].that, number) for n in names if n not in pre]
     bare = " ".join([", ".join(words.attributes[n].pre for n in pre), noun]).strip()

@@ -63,11 +63,7 @@ class _Draft(NamedTuple):
 
 def make_items(words: Words, seed: int) -> list[Item]:
     """All products, type by type: 20 of each."""
-    return [
-        item
-        for product_type in words.types
-        for item in _of_type(product_type, words, seed)
-    ]
+    return [item for product_type in words.types for item in _of_type(product_type, words, seed)]
 
 
 def _of_type(product_type: ProductType, words: Words, seed: int) -> list[Item]:
@@ -124,9 +120,7 @@ def _item(draft: _Draft, asin: str, words: Words, rng: Random) -> Item:
         "query": product_type.query,
         "page": rng.randint(1, 40),
     }
-    return Item(
-        type=product_type, record=record, attributes=draft.attributes, options=options
-    )
+    return Item(type=product_type, record=record, attributes=draft.attributes, options=options)
 
 
 def _asin(seed: int, *path: str | int) -> str:
@@ -194,8 +188,7 @@ def _heading(text: str) -> str:
     """Title case that leaves small words and odd spellings alone."""
     small = {"a", "and", "at", "for", "in", "of", "the", "to", "with", "who", "that", "under"}
     return " ".join(
-        word if word in small or not word.islower() else word.capitalize()
-        for word in text.split()
+        word if word in small or not word.islower() else word.capitalize() for word in text.split()
     )
 
 
@@ -251,9 +244,7 @@ def _sizes(values: Sequence[str], selected: int, asin: str, cents: int) -> list[
     ]
 
 
-def _pictures(
-    values: Sequence[str], selected: int, asin: str, cents: int
-) -> list[dict[str, Any]]:
+def _pictures(values: Sequence[str], selected: int, asin: str, cents: int) -> list[dict[str, Any]]:
     return [
         {
             "is_selected": place == selected,
