@@ -76,7 +76,8 @@ class Message(Record):
     role: Literal["system", "user", "assistant"]
     content: str
     images: tuple[str, ...] = ()
-    """Paths of image files, or ``data:`` URLs; they come before the text."""
+    """Paths of image files, ``data:`` URLs, or references that the environment makes images of;
+    they come before the text."""
 
 
 class Usage(Record):
@@ -191,7 +192,8 @@ class Observation(Record):
     choices: tuple[str, ...] = ()
     """Admissible actions, when the environment lists them."""
     images: tuple[str, ...] = ()
-    """References (paths relative to the run folder) of images that belong to the text."""
+    """References of images that belong to the text: paths relative to the run folder, or short
+    texts of which the environment makes the image on demand (``webshop:item/...``)."""
     terminal: bool = False
     """True when the episode is over; says nothing about success."""
 

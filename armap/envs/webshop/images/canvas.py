@@ -1,0 +1,244 @@
+"""Ink, words and boxes on a sheet of palette indices.
+
+A sheet is an array ``[height, WIDTH]`` of bytes. The palette holds 16 inks with 8 levels each,
+from the paper under the ink (level 0) to the ink itself (level 7), so that smooth type needs no
+blending: a word is drawn once, kept as levels, and then copied. The other half of the palette
+is fitted to the photographs of a page, if it has any. That is what makes a page and its file
+cheap; Pillow draws the words and writes the files.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from enum import IntEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, features
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["LEVELS", "WIDTH", "Canvas", "Ink", "advance", "line_height", "wrap"]
+
+WIDTH = 720
+"""Pixels of every page."""
+TALLEST = 2400
+"""Pixels; what would stand below is cut off."""
+LEVELS = 8
+
+_WHITE, _DARK = (255, 255, 255), (27, 31, 36)
+_PAIRS = (
+    (_DARK, _WHITE),
+    ((107, 114, 128), _WHITE),
+    ((11, 92, 173), _WHITE),
+    ((122, 74, 160), _WHITE),
+    ((160, 44, 28), _WHITE),
+    (_WHITE, (47, 93, 138)),
+    (_DARK, (233, 237, 242)),
+    (_WHITE, (31, 122, 77)),
+    (_WHITE, (34, 48, 60)),
+    (_WHITE, (198, 100, 16)),
+    ((60, 90, 130), (226, 235, 246)),
+    ((74, 112, 74), (228, 241, 226)),
+    ((146, 84, 52), (250, 235, 222)),
+    ((120, 72, 120), (244, 230, 244)),
+    ((122, 104, 40), (248, 243, 214)),
+    ((60, 112, 116), (222, 242, 242)),
+)
+
+
+class Ink(IntEnum):
+    """A colour of type together with the paper under it."""
+
+    TEXT = 0
+    FAINT = 1
+    LINK = 2
+    OPENED = 3
+    PRICE = 4
+    BUTTON = 5
+    OPTION = 6
+    CHOSEN = 7
+    BANNER = 8
+    BUY = 9
+    PICTURE = 10
+    """The first of six, for drawn product pictures."""
+
+
+def _palette() -> bytes:
+    steps = np.linspace(0.0, 1.0, LEVELS)[:, None]
+    rows = [np.array(paper) * (1 - steps) + np.array(ink) * steps for ink, paper in _PAIRS]
+    return np.rint(np.concatenate(rows)).astype(np.uint8).tobytes()
+
+
+_PALETTE = _palette()
+_COLOURS = 256 - len(_PAIRS) * LEVELS
+"""For photographs."""
+_PLAIN = str.maketrans(
+    {
+        "×": "x", "–": "-", "—": "-", "•": "-", "·": "-", "⁄": "/", "’": "'", "‘": "'",
+        "“": '"', "”": '"', "…": "...", "ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe",
+        "€": "EUR", "£": "GBP", "‎": "",
+    }
+)  # fmt: skip
+"""Spellings for a typeface that has little beyond ASCII."""
+
+
+class Canvas:
+    """A sheet to draw on. Things are placed by their upper left corner, in pixels.
+
+    Args:
+        typeface: a TrueType file; empty for the one that Pillow brings along.
+    """
+
+    def __init__(self, typeface: str = "") -> None:
+        self.typeface = typeface
+        self._pixels = np.zeros((TALLEST, WIDTH), dtype=np.uint8)
+        self._bottom = 0
+        self._palette = _PALETTE
+
+    def box(self, place: tuple[int, int, int, int], ink: Ink, level: int = 0) -> None:
+        """Fill ``(left, top, right, bottom)``; level 0 is the ink's paper, 7 the ink."""
+        left, top, right, bottom = place
+        self._pixels[top:bottom, left:right] = ink * LEVELS + level
+        self._bottom = max(self._bottom, min(bottom, TALLEST))
+
+    def stamp(self, left: int, top: int, levels: NDArray[np.uint8], ink: int) -> None:
+        """Copy levels ``[h, w]`` in an ink."""
+        place = self._pixels[top : top + levels.shape[0], left : left + levels.shape[1]]
+        np.add(levels[: place.shape[0], : place.shape[1]], np.uint8(ink * LEVELS), out=place)
+        self._bottom = max(self._bottom, min(top + levels.shape[0], TALLEST))
+
+    def line(self, left: int, top: int, text: str, size: int, ink: Ink) -> int:
+        """Write a line; returns where it ends."""
+        space = advance(self.typeface, size, " ")
+        for word in text.split():
+            levels = _word(self.typeface, size, word)
+            self.stamp(left, top, levels, ink)
+            left += levels.shape[1] + space
+        return left - space if text.split() else left
+
+    def paragraph(self, place: tuple[int, int, int], text: str, size: int, ink: Ink) -> int:
+        """Write lines that are broken to ``(left, top, right)``; returns where the next begins."""
+        left, top, right = place
+        for line in wrap(self.typeface, size, text, right - left):
+            self.line(left, top, line, size, ink)
+            top += line_height(size)
+        return top
+
+    def label(self, left: int, top: int, text: str, size: int, ink: Ink) -> tuple[int, int]:
+        """Write a line on a box of its own; returns the box's right and bottom."""
+        right = min(WIDTH, left + advance(self.typeface, size, text) + 16)
+        bottom = top + line_height(size) + 8
+        self.box((left, top, right, bottom), ink)
+        self.line(left + 8, top + 4, text, size, ink)
+        return right, bottom
+
+    def photographs(self, photos: Sequence[tuple[int, int, Image.Image]]) -> None:
+        """Place RGB images, all at once: ``(left, top, image)``. They share 128 colours."""
+        if not photos:
+            return
+        sizes = [photo.size for _, _, photo in photos]
+        strip = Image.new("RGB", (max(w for w, _ in sizes), sum(h for _, h in sizes)))
+        at = 0
+        for _, _, photo in photos:
+            strip.paste(photo, (0, at))
+            at += photo.height
+        fitted = strip.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE)
+        reduced = strip.quantize(palette=fitted, dither=Image.Dither.FLOYDSTEINBERG)
+        self._palette = _PALETTE + bytes(reduced.getpalette() or ())
+        indices = np.asarray(reduced) + np.uint8(len(_PAIRS) * LEVELS)
+        at = 0
+        for left, top, photo in photos:
+            self.stamp(left, top, indices[at : at + photo.height, : photo.width], 0)
+            at += photo.height
+
+    def image(self) -> Image.Image:
+        """What was drawn, with a margin below, as a palette image."""
+        height = min(TALLEST, self._bottom + 16)
+        image = Image.frombuffer("P", (WIDTH, height), self._pixels[:height].tobytes())
+        image.putpalette(self._palette)
+        return image
+
+
+def line_height(size: int) -> int:
+    """Pixels from line to line at a type size."""
+    return size + size // 2
+
+
+@lru_cache(maxsize=8192)
+def wrap(typeface: str, size: int, text: str, width: int) -> tuple[str, ...]:
+    """Break a text into lines of at most ``width`` pixels.
+
+    >>> wrap("", 14, "one two three four", 80)
+    ('one two', 'three four')
+    """
+    space = advance(typeface, size, " ")
+    lines: list[list[str]] = [[]]
+    room = width
+    for word in text.split():
+        for piece in _pieces(typeface, size, word, width):
+            needed = advance(typeface, size, piece)
+            if lines[-1] and needed > room:
+                lines.append([])
+                room = width
+            lines[-1].append(piece)
+            room -= needed + space
+    return tuple(" ".join(line) for line in lines)
+
+
+def advance(typeface: str, size: int, text: str) -> int:
+    """Width of a line in pixels."""
+    words = text.split(" ")
+    width = sum(int(_word(typeface, size, word).shape[1]) for word in words)
+    return width + (len(words) - 1) * _space(typeface, size)
+
+
+def _pieces(typeface: str, size: int, word: str, width: int) -> list[str]:
+    """The word, or parts of it where it is wider than a line."""
+    if _word(typeface, size, word).shape[1] <= width:
+        return [word]
+    fits = max(1, width // max(1, advance(typeface, size, "m")))
+    return [word[at : at + fits] for at in range(0, len(word), fits)]
+
+
+@lru_cache(maxsize=64)
+def _font(typeface: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The typeface at a size; a bitmap font of one size where Pillow lacks FreeType."""
+    if not features.check("freetype2"):
+        return ImageFont.load_default_imagefont()
+    if typeface:
+        return ImageFont.truetype(typeface, size, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=64)
+def _space(typeface: str, size: int) -> int:
+    return round(_font(typeface, size).getlength(" ")) or 1
+
+
+@lru_cache(maxsize=16384)
+def _word(typeface: str, size: int, word: str) -> NDArray[np.uint8]:
+    """A word as levels ``[line height, width]``, read-only."""
+    font = _font(typeface, size)
+    shown = word if typeface else _spelled(word)
+    width = int(np.ceil(font.getlength(shown))) if shown else 0
+    drawn = Image.new("L", (max(width, 1), line_height(size)))
+    ImageDraw.Draw(drawn).text((0, 0), shown, font=font, fill=255)
+    levels = (np.asarray(drawn)[:, :width] >> 5).astype(np.uint8)
+    levels.setflags(write=False)
+    return levels
+
+
+def _spelled(word: str) -> str:
+    """The word in letters that the built-in typeface has; ``?`` for those without a spelling.
+
+    >>> _spelled("Crème–Brûlée½")
+    'Creme-Brulee1/2'
+    """
+    apart = unicodedata.normalize("NFKD", word).translate(_PLAIN)
+    plain = "".join(char for char in apart if not unicodedata.combining(char))
+    return "".join(char if char.isascii() else "?" for char in plain)

@@ -1,0 +1,101 @@
+"""From a reference to an image, on demand."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import lru_cache
+from hashlib import sha256
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from armap.envs.webshop.images.layout import draw
+from armap.envs.webshop.images.products import Album
+from armap.envs.webshop.images.reference import read
+from armap.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from PIL import Image
+
+    from armap.envs.webshop.catalogue.product import Product
+
+__all__ = ["Pictures"]
+
+
+class Pictures:
+    """Makes the pictures of one catalogue. Equal references give equal bytes.
+
+    Args:
+        products: asin to product.
+        folder: product pictures, ``ASIN.jpg`` and the like; None to draw them all.
+        typeface: a TrueType file; None for the one that Pillow brings along, which spells
+            what it cannot write (``é`` as ``e``, an emoji as ``?``).
+        show_attrs: whether item pages offer their attributes.
+
+    Raises:
+        ConfigError: the folder or the typeface is not there.
+    """
+
+    def __init__(
+        self,
+        products: Mapping[str, Product],
+        *,
+        folder: Path | None = None,
+        typeface: Path | None = None,
+        show_attrs: bool = False,
+    ) -> None:
+        if typeface is not None and not typeface.is_file():
+            raise ConfigError(f"typeface {typeface} does not exist")
+        self._products = products
+        self._album = Album(folder)
+        self._typeface = "" if typeface is None else str(typeface)
+        self._show_attrs = show_attrs
+        self._encoded = lru_cache(maxsize=256)(self._encode)
+
+    def image(self, reference: str) -> Image.Image:
+        """The picture, a palette image.
+
+        Raises:
+            DataError: no reference of a page, or of a product that is not in the catalogue.
+        """
+        sheet, frames = draw(
+            read(reference), self._find, typeface=self._typeface, show_attrs=self._show_attrs
+        )
+        photos = [
+            (left, top, photo)
+            for left, top, size, asin in frames
+            if (photo := self._album.picture(asin, size)) is not None
+        ]
+        sheet.photographs(photos)
+        return sheet.image()
+
+    def png(self, reference: str) -> bytes:
+        """The picture as the content of a PNG file; the last few are kept."""
+        return self._encoded(reference)
+
+    def data_url(self, reference: str) -> str:
+        """The picture for a chat message."""
+        return f"data:image/png;base64,{b64encode(self.png(reference)).decode()}"
+
+    def file(self, reference: str, folder: Path) -> Path:
+        """The picture as a file in ``folder``, named by the reference's digest; made once."""
+        path = folder / f"{sha256(reference.encode()).hexdigest()[:20]}.png"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".part")
+            unfinished.write_bytes(self.png(reference))
+            unfinished.replace(path)
+        return path
+
+    def _encode(self, reference: str) -> bytes:
+        buffer = BytesIO()
+        self.image(reference).save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+
+    def _find(self, asin: str) -> Product:
+        product = self._products.get(asin)
+        if product is None:
+            raise DataError(f"the catalogue has no product {asin!r}; was it made from other data?")
+        return product
