@@ -2,9 +2,9 @@
 
 A sheet is an array ``[height, WIDTH]`` of bytes. The palette holds 16 inks with 8 levels each,
 from the paper under the ink (level 0) to the ink itself (level 7), so that smooth type needs no
-blending: a word is drawn once, kept as levels, and then copied. The other half of the palette
-is fitted to the photographs of a page, if it has any. That is what makes a page and its file
-cheap; Pillow draws the words and writes the files.
+blending: a word is drawn once, kept as levels, and then copied. The other half of the palette is
+for the colours of photographs. That is what makes a page and its file cheap; Pillow draws the
+words and writes the files.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ from __future__ import annotations
 import unicodedata
 from enum import IntEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-__all__ = ["LEVELS", "WIDTH", "Canvas", "Ink", "advance", "line_height", "wrap"]
+__all__ = ["LEVELS", "WIDTH", "Canvas", "Ink", "Photo", "advance", "line_height", "wrap"]
 
 WIDTH = 720
 """Pixels of every page."""
@@ -75,8 +73,8 @@ def _palette() -> bytes:
 
 
 _PALETTE = _palette()
-_COLOURS = 256 - len(_PAIRS) * LEVELS
-"""For photographs."""
+_PHOTO = len(_PAIRS)
+"""Where the palette goes on with a photograph's colours, counted in inks."""
 _PLAIN = str.maketrans(
     {
         "×": "x", "–": "-", "—": "-", "•": "-", "·": "-", "⁄": "/", "’": "'", "‘": "'",
@@ -85,6 +83,15 @@ _PLAIN = str.maketrans(
     }
 )  # fmt: skip
 """Spellings for a typeface that has little beyond ASCII."""
+
+
+class Photo(NamedTuple):
+    """A picture in at most 128 colours."""
+
+    indices: NDArray[np.uint8]
+    """``[h, w]``, below 128."""
+    palette: bytes
+    """Red, green and blue of each."""
 
 
 class Canvas:
@@ -137,24 +144,10 @@ class Canvas:
         self.line(left + 8, top + 4, text, size, ink)
         return right, bottom
 
-    def photographs(self, photos: Sequence[tuple[int, int, Image.Image]]) -> None:
-        """Place RGB images, all at once: ``(left, top, image)``. They share 128 colours."""
-        if not photos:
-            return
-        sizes = [photo.size for _, _, photo in photos]
-        strip = Image.new("RGB", (max(w for w, _ in sizes), sum(h for _, h in sizes)))
-        at = 0
-        for _, _, photo in photos:
-            strip.paste(photo, (0, at))
-            at += photo.height
-        fitted = strip.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE)
-        reduced = strip.quantize(palette=fitted, dither=Image.Dither.FLOYDSTEINBERG)
-        self._palette = _PALETTE + bytes(reduced.getpalette() or ())
-        indices = np.asarray(reduced) + np.uint8(len(_PAIRS) * LEVELS)
-        at = 0
-        for left, top, photo in photos:
-            self.stamp(left, top, indices[at : at + photo.height, : photo.width], 0)
-            at += photo.height
+    def photograph(self, left: int, top: int, photo: Photo) -> None:
+        """Place a photograph; those on one sheet must have the same colours."""
+        self.stamp(left, top, photo.indices, _PHOTO)
+        self._palette = _PALETTE + photo.palette
 
     def image(self) -> Image.Image:
         """What was drawn, with a margin below, as a palette image."""

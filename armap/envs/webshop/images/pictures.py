@@ -63,12 +63,10 @@ class Pictures:
         sheet, frames = draw(
             read(reference), self._find, typeface=self._typeface, show_attrs=self._show_attrs
         )
-        photos = [
-            (left, top, photo)
-            for left, top, size, asin in frames
-            if (photo := self._album.picture(asin, size)) is not None
-        ]
-        sheet.photographs(photos)
+        for left, top, size, asin in frames:
+            photo = self._album.photo(asin, size, alone=len(frames) == 1)
+            if photo is not None:
+                sheet.photograph(left, top, photo)
         return sheet.image()
 
     def png(self, reference: str) -> bytes:

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from armap.envs.webshop.images.canvas import Ink
+from armap.envs.webshop.images.canvas import Ink, Photo
 from armap.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -116,17 +116,42 @@ class Album:
             if path.suffix.lower() in _KINDS:
                 self._files[path.stem.upper()] = path
 
-    def picture(self, asin: str, size: int) -> Image.Image | None:
+    def photo(self, asin: str, size: int, *, alone: bool) -> Photo | None:
         """The product's own picture, fitted into a white square; None where there is none.
+
+        Args:
+            asin: whose.
+            size: of the square, in pixels.
+            alone: whether its page has no other photograph: then it gets colours of its own,
+                else those that all share.
 
         Raises:
             DataError: its file is no image.
         """
         path = self._files.get(asin.upper())
-        return None if path is None else _fitted(path, size)
+        return None if path is None else _reduced(path, size, alone)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
+def _reduced(path: Path, size: int, alone: bool) -> Photo:  # noqa: FBT001  (a key of the cache)
+    """A file in few colours, dithered; kept, because this costs more than a whole page."""
+    image = _fitted(path, size)
+    colours = image.quantize(128, method=Image.Quantize.FASTOCTREE) if alone else _shared()
+    reduced = image.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG)
+    palette = bytes(colours.getpalette() or ())[: 128 * 3]
+    return Photo(np.asarray(reduced), palette)
+
+
+@lru_cache(maxsize=1)
+def _shared() -> Image.Image:
+    """Colours for everything: six of red by seven of green by three of blue."""
+    steps = (np.linspace(0, 255, count) for count in (6, 7, 3))
+    grid = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    image = Image.new("P", (1, 1))
+    image.putpalette(np.rint(grid).astype(np.uint8).tobytes())
+    return image
+
+
 def _fitted(path: Path, size: int) -> Image.Image:
     try:
         with Image.open(path) as image:
