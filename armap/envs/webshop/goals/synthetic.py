@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["synthetic_goals"]
 
 
-def synthetic_goals(
-    catalogue: Catalogue, prices: NDArray[np.float64], draws: Draws
-) -> list[Goal]:
+def synthetic_goals(catalogue: Catalogue, prices: NDArray[np.float64], draws: Draws) -> list[Goal]:
     """The goals in the order of the catalogue; all of one product share a price bound.
 
     Rare attributes weigh more: a goal's weight is the mean over its attributes of one over how
