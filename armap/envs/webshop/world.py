@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from armap.envs.webshop.actions import Rules
 from armap.envs.webshop.catalogue.catalogue import Catalogue, in_memory, read_products
+from armap.envs.webshop.catalogue.disk import open_on_disk
 from armap.envs.webshop.catalogue.official import find_files, read_mapping, stream_records
 from armap.envs.webshop.config import EMBEDDED
 from armap.envs.webshop.goals.human import human_goals
@@ -23,10 +24,14 @@ from armap.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from armap.envs.webshop.catalogue.official import Files
     from armap.envs.webshop.config import WebShopConfig
     from armap.envs.webshop.goals.goal import Goal
 
 __all__ = ["World", "open_world"]
+
+_LARGE = 30_000_000
+"""Bytes of a file of products beyond which an index is kept on disk."""
 
 
 class _Data(NamedTuple):
@@ -109,12 +114,19 @@ def _open_data(data: str, size: Any, num_products: int | None, index: str | None
         products = read_products(islice(made.products, num_products), made.attributes)
         return _Data(in_memory(products), made.instructions)
     files = find_files(Path(data), size)
-    attributes = read_mapping(files.attributes)
-    records = islice(stream_records(files.items), num_products)
     try:
-        catalogue = in_memory(read_products(records, attributes))
+        catalogue = _catalogue(files, num_products, index)
     except DataError as error:
         raise DataError(f"{files.items}: {error}") from error
-    return _Data(
-        catalogue, None if files.instructions is None else read_mapping(files.instructions)
-    )
+    asked = None if files.instructions is None else read_mapping(files.instructions)
+    return _Data(catalogue, asked)
+
+
+def _catalogue(files: Files, limit: int | None, index: str | None) -> Catalogue:
+    """The catalogue of official files: in memory, or on disk where it is large."""
+    if index is None and files.items.stat().st_size < _LARGE:
+        records = islice(stream_records(files.items), limit)
+        return in_memory(read_products(records, read_mapping(files.attributes)))
+    name = files.items.name.partition(".")[0] + ("" if limit is None else f"_{limit}")
+    folder = files.items.parent / ".armap" / name if index is None else Path(index)
+    return open_on_disk(files, folder, limit=limit)

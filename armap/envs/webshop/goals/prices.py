@@ -56,7 +56,7 @@ class Shared:
         self._random = Random(seed)
 
     def prices(self, columns: Columns) -> NDArray[np.float64]:
-        found = columns.low.copy()
+        found = np.array(columns.low)
         for row in np.flatnonzero(columns.ranged).tolist():
             found[row] = self._random.uniform(float(columns.low[row]), float(columns.high[row]))
         return found
@@ -72,11 +72,11 @@ class Single:
         self._seed = seed
 
     def prices(self, columns: Columns) -> NDArray[np.float64]:
-        found = columns.low.copy()
+        found = np.array(columns.low)
         for row in np.flatnonzero(columns.ranged).tolist():
-            own = Random(derive(self._seed, "price", str(columns.asins[row])))
-            ends = float(columns.low[row]), float(columns.high[row])
-            found[row] = round(own.uniform(*ends), 2)
+            share = derive(self._seed, "price", str(columns.asins[row])) / 2**63
+            low, high = float(columns.low[row]), float(columns.high[row])
+            found[row] = round(low + (high - low) * share, 2)
         return found
 
     def bound(self, price: float, asin: str, ordinal: int) -> Bound:
