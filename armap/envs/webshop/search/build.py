@@ -112,7 +112,7 @@ class IndexBuilder:
 
 def _inverse_norms(lengths: NDArray[np.int64], filled: int) -> NDArray[np.float32]:
     """``1 / norm`` by document, in float32 steps as Lucene takes them."""
-    average = np.float32(lengths.sum() / max(filled, 1))
+    average = np.float32(lengths.sum() / filled) if filled else np.float32(1)
     kept = {int(length): np.float32(quantise(int(length))) for length in np.unique(lengths)}
     one = np.float32(1)
     table = {length: one / (K1 * ((one - B) + B * size / average)) for length, size in kept.items()}
