@@ -16,6 +16,8 @@ from armap.envs.game24.env import Game24, Game24Config
 from armap.envs.game24.measures import MEASURES as GAME24_MEASURES
 from armap.envs.game24.puzzles import tasks as game24_tasks
 from armap.envs.ungraded import Ungraded
+from armap.envs.webshop.config import WebShopConfig
+from armap.envs.webshop.measures import MEASURES as WEBSHOP_MEASURES
 from armap.errors import ConfigError
 from armap.measures import COMMON, Measure
 from armap.plugins import ImportConfig, load
@@ -30,6 +32,7 @@ __all__ = [
     "AnyEnvConfig",
     "EnvConfig",
     "TaskSelection",
+    "fingerprint",
     "make_env",
     "make_measures",
     "narrow",
@@ -37,10 +40,10 @@ __all__ = [
     "select_tasks",
 ]
 
-KINDS = ("game24",)
+KINDS = ("game24", "webshop")
 """Built-in environment kinds."""
 
-AnyEnvConfig = Game24Config | ImportConfig
+AnyEnvConfig = Game24Config | WebShopConfig | ImportConfig
 EnvConfig = Annotated[AnyEnvConfig, Field(discriminator="kind")]
 
 
@@ -61,6 +64,10 @@ def make_env(config: AnyEnvConfig) -> Environment:
     match config:
         case Game24Config():
             return Game24(config)
+        case WebShopConfig():
+            from armap.envs.webshop.env import WebShop
+
+            return WebShop(config)
         case ImportConfig():
             return Ungraded(cast("Environment", load(config.target)(**config.options)))
 
@@ -75,6 +82,8 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
     match config:
         case Game24Config():
             own = GAME24_MEASURES
+        case WebShopConfig():
+            own = WEBSHOP_MEASURES
         case ImportConfig():
             own = getattr(load(config.target), "measures", {})
             if not isinstance(own, Mapping) or not all(
@@ -84,6 +93,20 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
                     f"{config.target}: measures must map names to armap.measures.Measure"
                 )
     return {**COMMON, **own}
+
+
+def fingerprint(config: AnyEnvConfig) -> dict[str, str]:
+    """Digests of the data behind an environment: equal where two runs' numbers are comparable.
+
+    Empty for an environment that is all in its configuration.
+    """
+    match config:
+        case WebShopConfig():
+            from armap.envs.webshop.world import open_world
+
+            return {**open_world(config).fingerprint, "splits": config.splits}
+        case Game24Config() | ImportConfig():
+            return {}
 
 
 def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:
@@ -123,6 +146,10 @@ def _split(config: AnyEnvConfig, split: Split) -> list[Task]:
     match config:
         case Game24Config():
             return game24_tasks(split)
+        case WebShopConfig():
+            from armap.envs.webshop.tasks import tasks as webshop_tasks
+
+            return webshop_tasks(config, split)
         case ImportConfig():
             target = load(config.target)
             if not hasattr(target, "tasks"):

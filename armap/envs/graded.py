@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from armap.envs import TaskSelection, select_tasks
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.graded import GradedGame24
+from armap.envs.webshop.config import WebShopConfig
 from armap.errors import ConfigError
 from armap.oracle import GradedEnvironment
 from armap.plugins import load
@@ -26,6 +27,10 @@ def make_graded_env(config: AnyEnvConfig) -> GradedEnvironment:
     """
     if isinstance(config, Game24Config):
         return GradedGame24(config)
+    if isinstance(config, WebShopConfig):
+        from armap.envs.webshop.graded import GradedWebShop
+
+        return GradedWebShop(config)
     env = load(config.target)(**config.options)
     if not isinstance(env, GradedEnvironment):
         raise ConfigError(f"{config.target}: no outcome(); it cannot be evaluated")

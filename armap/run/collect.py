@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from armap.batching import finish
 from armap.collect import Effort, collect
 from armap.config import FREE
-from armap.envs import make_env, select_tasks
+from armap.envs import fingerprint, make_env, select_tasks
 from armap.policy import PromptedPolicy
 from armap.rollout import Runner
 from armap.run.model import recorded_model
@@ -32,8 +32,9 @@ def run_collect(
     tasks = select_tasks(run.env, run.tasks)
     order = {task.name: index for index, task in enumerate(tasks)}
     path = Path(run.out)
+    world = fingerprint(run.env)
     with RunFolder.open(
-        path, stage="collect", config=run, free=FREE, overwrite=overwrite
+        path, stage="collect", config=run, free=FREE, world=world, overwrite=overwrite
     ) as folder:
         done = folder.lines("trajectories.jsonl", Trajectory)
         if folder.manifest.finished:

@@ -9,7 +9,7 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import make_env, narrow, select_tasks
+from armap.envs import fingerprint, make_env, narrow, select_tasks
 from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
 from armap.planners import Context, make_planner, temperature
 from armap.planners.best_of_n import BestOfNConfig, stored_candidates
@@ -54,7 +54,14 @@ def run_plan(
     watch = progress or Quiet()
     tasks = tasks_of(run)
     path = Path(run.out)
-    opened = RunFolder.open(path, stage="plan", config=run, free=FREE, overwrite=overwrite)
+    opened = RunFolder.open(
+        path,
+        stage="plan",
+        config=run,
+        free=FREE,
+        world=fingerprint(run.env),
+        overwrite=overwrite,
+    )
     with opened as folder:
         if not folder.manifest.finished:
             model = recorded_model(run, folder, watch)

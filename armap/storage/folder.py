@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from armap.errors import ConfigError
 from armap.storage.lines import JsonLines, write_text
 from armap.types import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -47,6 +47,8 @@ class Manifest(Record):
     config: dict[str, JsonValue]
     """The complete configuration, defaults included."""
     seed: int
+    world: dict[str, str] = Field(default_factory=dict)
+    """Digests of the data behind the environment: two runs are comparable where they agree."""
     created: str
     versions: dict[str, str]
     git_commit: str | None
@@ -80,6 +82,7 @@ class RunFolder:
         stage: str,
         config: Record,
         free: Collection[str] = ("out",),
+        world: Mapping[str, str] | None = None,
         overwrite: bool = False,
     ) -> Self:
         """Create the folder, or continue it when it was made with the same configuration.
@@ -90,6 +93,7 @@ class RunFolder:
             config: all of the run's settings.
             free: those that may differ (dotted names); a finished run whose free settings
                 changed, other than ``out``, is taken up again.
+            world: digests of the data behind the run's environment.
             overwrite: empty the folder first.
 
         Raises:
@@ -109,9 +113,10 @@ class RunFolder:
                 existing = None
             if existing is not None:
                 _refuse_changes(path, existing, stage, content, free)
+                _refuse_another_world(path, existing.world, world or {})
                 manifest = _continued(existing, content)
                 return cls(path, manifest, resumed=True, lock=lock)
-            manifest = _fresh(stage, content, path)
+            manifest = _fresh(stage, content, path, world or {})
         except ConfigError:
             lock.close()
             raise
@@ -263,12 +268,25 @@ def _refuse_changes(
         )
 
 
-def _fresh(stage: str, config: dict[str, JsonValue], path: Path) -> Manifest:
+def _refuse_another_world(path: Path, there: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Runs that were made before worlds had digests are continued as they are."""
+    changed = differences(dict(there), dict(here)) if there else []
+    if changed:
+        raise ConfigError(
+            f"{path}: made with other data behind the environment: {changed[0]}; "
+            "use another --out, or --overwrite to start anew"
+        )
+
+
+def _fresh(
+    stage: str, config: dict[str, JsonValue], path: Path, world: Mapping[str, str]
+) -> Manifest:
     seed = config.get("seed", 0)
     manifest = Manifest(
         stage=stage,
         config=config,
         seed=seed if isinstance(seed, int) else 0,
+        world=dict(world),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
         git_commit=_git_commit(),

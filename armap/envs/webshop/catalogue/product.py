@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from armap.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Groups", "Product", "describe", "parse_price", "parse_product"]
+__all__ = ["Groups", "Product", "describe", "pack", "parse_price", "parse_product", "unpack"]
 
 Groups = tuple[tuple[str, tuple[str, ...]], ...]
 """Option groups with their values, in the order of the data."""
@@ -43,6 +44,10 @@ class Product:
     """Path of the shop's own tree, its parts separated by ``›``."""
     image: str = ""
     """Address of the main picture; empty when there is none."""
+    instruction: str | None = None
+    """What a synthetic goal says, without options and price."""
+    instruction_attributes: tuple[str, ...] = ()
+    """The attributes that this instruction names."""
 
     @property
     def tag(self) -> str:
@@ -101,7 +106,25 @@ def parse_product(record: Mapping[str, Any], annotated: Mapping[str, Any]) -> Pr
         query=_text(record, "query", asin).lower().strip(),
         product_category=_text(record, "product_category", asin),
         image=_image(record.get("images")),
+        instruction=annotated.get("instruction"),
+        instruction_attributes=tuple(annotated.get("instruction_attributes") or ()),
     )
+
+
+def pack(product: Product) -> bytes:
+    """A product in canonical bytes: what a store keeps and a digest covers."""
+    fields = [getattr(product, name) for name in product.__slots__]
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def unpack(line: bytes) -> Product:
+    """The product of :func:`pack`."""
+    product: Product = Product(*map(_frozen, json.loads(line)))
+    return product
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def parse_price(text: Any, asin: str) -> tuple[float, ...]:
@@ -144,6 +167,6 @@ def _image(images: Any) -> str:
 
 def _text(record: Mapping[str, Any], key: str, asin: str) -> str:
     value = record.get(key)
-    if not isinstance(value, str) or (key in {"name", "asin"} and not value):
+    if not isinstance(value, str):
         raise DataError(f"product {asin}: {key!r} is missing, or not a text: {value!r:.40}")
     return value
