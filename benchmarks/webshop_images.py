@@ -42,8 +42,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         photographs([product.asin for product in chosen], Path(folder))
         for name, pictures in (
-            ("drawn", Pictures(products)),
-            ("photographs", Pictures(products, folder=Path(folder))),
+            ("drawn", Pictures(products.get)),
+            ("photographs", Pictures(products.get, folder=Path(folder))),
         ):
             rows = {kind: measured(pictures, refs) for kind, refs in kinds.items()}
             columns = zip(*rows.values(), strict=True)

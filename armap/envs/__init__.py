@@ -6,7 +6,7 @@ What is built here cannot grade: the ``outcome`` method exists only on the envir
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -35,6 +35,7 @@ __all__ = [
     "fingerprint",
     "make_env",
     "make_measures",
+    "make_pictures",
     "narrow",
     "read_tasks",
     "select_tasks",
@@ -93,6 +94,28 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
                     f"{config.target}: measures must map names to armap.measures.Measure"
                 )
     return {**COMMON, **own}
+
+
+def make_pictures(config: AnyEnvConfig) -> Callable[[str], str] | None:
+    """What makes a ``data:`` URL of a reference in ``Observation.images``; None without images.
+
+    References that are none of the environment's are left as they are.
+
+    Raises:
+        ConfigError: Pillow, product pictures or a typeface are missing.
+    """
+    if not isinstance(config, WebShopConfig) or config.images == "off":
+        return None
+    try:
+        from armap.envs.webshop.images.pictures import open_pictures
+    except ImportError as error:
+        raise ConfigError(
+            f"env.images: page needs Pillow: pip install 'armap[webshop]' ({error})"
+        ) from error
+    from armap.envs.webshop.images.reference import SCHEME
+
+    pictures = open_pictures(config)
+    return lambda text: pictures.data_url(text) if text.startswith(SCHEME) else text
 
 
 def fingerprint(config: AnyEnvConfig) -> dict[str, str]:

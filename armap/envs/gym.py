@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IDS", "AnyText", "TextEnv", "make_gym", "read_config", "register"]
 
-IDS = {"game24": "armap/Game24-v0"}
+IDS = {"game24": "armap/Game24-v0", "webshop": "armap/WebShop-v0"}
 """Environment kinds by their names in Gymnasium's registry, after :func:`register`."""
 _MOST_STEPS = 10
 """Steps after which a registered environment is truncated, as ``armap.types.Limits`` has it."""

@@ -36,6 +36,12 @@ class WebShopConfig(Record):
     """Of hidden prices and price caps, and so of the instructions' price bounds."""
     observation: View = "text"
     images: Literal["off", "page"] = "off"
+    """Whether observations refer to a picture of their page, for models that see."""
+    pictures: str | None = None
+    """Folder of product pictures, ``ASIN.jpg`` and the like; None to draw signs instead."""
+    typeface: str | None = None
+    """TrueType file for the pictures' text; None for the one of Pillow, which has few letters
+    beyond ASCII."""
     show_attrs: bool = False
     """Offer the ``attributes`` sub-page, which the original hides by default."""
     max_steps: int | None = Field(default=10, gt=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from armap.envs.webshop.images.reference import reference, view_of
 from armap.envs.webshop.state import State
 from armap.envs.webshop.views import render
 from armap.envs.webshop.world import open_world
@@ -32,6 +33,7 @@ class WebShop:
     def __init__(self, config: WebShopConfig) -> None:
         self._world = open_world(config)
         self._view = config.observation
+        self._pictured = config.images == "page"
         self._limit = config.max_steps
         self._show_attrs = config.show_attrs
         self._state: State | None = None
@@ -66,8 +68,13 @@ class WebShop:
         return Observation(
             text=render(self._pages.nodes(state), self._view),
             choices=self._rules.choices(state),
+            images=self._images(state),
             terminal=state.kind == "done" or state.steps == self._limit,
         )
+
+    def _images(self, state: State) -> tuple[str, ...]:
+        """What the page's picture shows; nobody has drawn it yet."""
+        return (reference(view_of(state, self._world.shop)),) if self._pictured else ()
 
     def _current(self) -> State:
         if self._state is None:

@@ -93,7 +93,8 @@ def open_world(config: WebShopConfig) -> World:
     return _open_world(
         config.model_copy(
             update={
-                "observation": "text", "images": "off", "show_attrs": False, "max_steps": None,
+                "observation": "text", "images": "off", "pictures": None,
+                "typeface": None, "show_attrs": False, "max_steps": None,
                 "protocol": None, "ids": None, "nouns": "rule", "spacy_model": "",
             }
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 from armap.envs.webshop.images.canvas import WIDTH, Canvas, Ink, advance, line_height, wrap
 from armap.envs.webshop.images.products import hue, sign
+from armap.envs.webshop.shop import PER_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -13,23 +15,39 @@ if TYPE_CHECKING:
     from armap.envs.webshop.catalogue.product import Product
     from armap.envs.webshop.images.reference import View
 
-__all__ = ["Frames", "draw"]
+__all__ = ["Frames", "Look", "draw"]
 
 Frames = list[tuple[int, int, int, str]]
 """Where product pictures stand: left, top, size in pixels, and the product."""
 
 MARGIN = 16
+SUBS = ("Description", "Features", "Reviews", "Attributes")
 BODY, HEAD, LARGE = 14, 18, 22
 _THUMB, _CARD = 64, 80
 _PICTURE = 232
+_BUTTONS = ("back to search", "< prev", "buy now", *(name.lower() for name in SUBS))
+
+
+class Look(NamedTuple):
+    """What pages depend on besides the view."""
+
+    find: Callable[[str], Product]
+    """Asin to product, its price as pages show it."""
+    strict: bool = False
+    """The ``strict`` profile: no way past the last results, and labels that mean one thing."""
+    show_attrs: bool = False
+    """Whether item pages offer their attributes."""
+    typeface: str = ""
+    """A TrueType file; empty for Pillow's own."""
 
 
 class _Page:
     """One page being drawn."""
 
-    def __init__(self, view: View, typeface: str) -> None:
+    def __init__(self, view: View, look: Look) -> None:
         self.view = view
-        self.canvas = Canvas(typeface)
+        self.look = look
+        self.canvas = Canvas(look.typeface)
         self.frames: Frames = []
 
     def banner(self) -> int:
@@ -51,28 +69,20 @@ class _Page:
         self.frames.append((left, top, size, product.asin))
 
 
-def draw(
-    view: View, find: Callable[[str], Product], *, typeface: str = "", show_attrs: bool = False
-) -> tuple[Canvas, Frames]:
+def draw(view: View, look: Look) -> tuple[Canvas, Frames]:
     """Draw a page.
-
-    Args:
-        view: which page.
-        find: asin to product.
-        typeface: a TrueType file; empty for Pillow's own.
-        show_attrs: whether item pages offer their attributes.
 
     Returns:
         The sheet with drawn product pictures, and where those stand.
     """
-    page = _Page(view, typeface)
+    page, find = _Page(view, look), look.find
     match view.kind:
         case "start":
             _start(page)
         case "results":
             _results(page, find)
         case "item":
-            _item(page, find(view.asin), show_attrs=show_attrs)
+            _item(page, find(view.asin))
         case "sub":
             _sub(page, find(view.asin))
         case "done":
@@ -93,7 +103,9 @@ def _start(page: _Page) -> None:
 def _results(page: _Page, find: Callable[[str], Product]) -> None:
     view, canvas = page.view, page.canvas
     back = ["< Prev"] if view.number > 1 else []
-    top = page.buttons(page.banner(), ["Back to Search", *back, "Next >"])
+    more = not page.look.strict or view.number * PER_PAGE < view.total
+    ahead = ["Next >"] if more else []
+    top = page.buttons(page.banner(), ["Back to Search", *back, *ahead])
     shown = f"Page {view.number} (Total results: {view.total})"
     canvas.line(MARGIN, top, shown, BODY, Ink.FAINT)
     searched = wrap(canvas.typeface, BODY, f"Searched: {view.keywords}", WIDTH - 300)[0]
@@ -118,7 +130,7 @@ def _card(page: _Page, top: int, product: Product) -> None:
         canvas.line(left, top + 22 + number * 20, line + cut, BODY, Ink.TEXT)
 
 
-def _item(page: _Page, product: Product, *, show_attrs: bool) -> None:
+def _item(page: _Page, product: Product) -> None:
     canvas = page.canvas
     top = page.buttons(page.banner(), ["Back to Search", "< Prev"])
     page.picture(MARGIN, top, _PICTURE, product)
@@ -129,36 +141,33 @@ def _item(page: _Page, product: Product, *, show_attrs: bool) -> None:
     canvas.line(left, place, "Rating: N.A.", BODY, Ink.FAINT)
     place = _options(page, product, left, place + line_height(BODY) + 8)
     place = max(place, top + _PICTURE + 16)
-    names = ["Description", "Features", "Reviews", *(["Attributes"] if show_attrs else [])]
-    place = page.buttons(place, names)
+    place = page.buttons(place, SUBS if page.look.show_attrs else SUBS[:3])
     canvas.label(MARGIN, place, "Buy Now", HEAD, Ink.BUY)
 
 
 def _options(page: _Page, product: Product, left: int, top: int) -> int:
     """Every group with its values, the chosen ones in colour; returns where they end."""
-    chosen = set(page.view.options)
+    uses = Counter(value for _, values in product.options for value in set(values))
+    uses.update(_BUTTONS)
     bottom = top
     for group, values in product.options:
         page.canvas.line(left, bottom, group, BODY, Ink.FAINT)
-        bottom = _values(page, group, values, chosen, (left, bottom + line_height(BODY))) + 8
+        labels = [
+            (f"{group}: {value}" if page.look.strict and uses[value] > 1 else value,
+             Ink.CHOSEN if (group, value) in page.view.options else Ink.OPTION)
+            for value in values
+        ]  # fmt: skip
+        bottom = _values(page, labels, left, bottom + line_height(BODY)) + 8
     return bottom
 
 
-def _values(
-    page: _Page,
-    group: str,
-    values: Sequence[str],
-    chosen: set[tuple[str, str]],
-    place: tuple[int, int],
-) -> int:
-    left, top = place
+def _values(page: _Page, labels: Sequence[tuple[str, Ink]], left: int, top: int) -> int:
     at, bottom = left, top
-    for value in values:
-        lines = wrap(page.canvas.typeface, BODY, value, WIDTH - MARGIN - left - 16)
+    for label, ink in labels:
+        lines = wrap(page.canvas.typeface, BODY, label, WIDTH - MARGIN - left - 16)
         text = lines[0] + ("..." if len(lines) > 1 else "")
         if at > left and at + _width(page, text) > WIDTH - MARGIN:
             at, top = left, bottom + 4
-        ink = Ink.CHOSEN if (group, value) in chosen else Ink.OPTION
         at, bottom = page.canvas.label(at, top, text, BODY, ink)
         at += 6
     return bottom

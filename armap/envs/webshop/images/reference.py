@@ -11,7 +11,10 @@ from armap.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SCHEME", "View", "read", "reference"]
+    from armap.envs.webshop.shop import Shop
+    from armap.envs.webshop.state import State
+
+__all__ = ["SCHEME", "View", "read", "reference", "view_of"]
 
 SCHEME = "webshop:"
 _KINDS = get_args(PageKind)
@@ -37,6 +40,24 @@ class View(NamedTuple):
     """The products on this results page, in order."""
     opened: tuple[str, ...] = ()
     """Those of them that were opened before."""
+
+
+def view_of(state: State, shop: Shop) -> View:
+    """What the picture of a state's page shows."""
+    if state.kind == "results":
+        rows = shop.page(state)
+        return View(
+            "results",
+            keywords=" ".join(state.keywords or ()),
+            number=state.number or 1,
+            total=len(shop.results(state)),
+            asins=tuple(shop.product(row).asin for row in rows),
+            opened=tuple(shop.product(row).asin for row in rows if row in state.opened),
+        )
+    if state.product is None:
+        return View()
+    asin = shop.product(state.product).asin
+    return View(state.kind, asin=asin, options=state.options, sub=_sub(state))
 
 
 def reference(view: View) -> str:
@@ -73,6 +94,10 @@ def read(text: str) -> View:
         raise DataError(f"{text[:80]!r}: {error} in a picture of a WebShop page") from error
     asin, sub = [*(unquote(part) for part in parts), "", ""][:2]
     return View(kind, asin=asin, options=tuple(fields), sub=sub)  # type: ignore[arg-type]  # checked
+
+
+def _sub(state: State) -> str:
+    return state.sub if state.kind == "sub" else ""
 
 
 def _query(view: View) -> str:

@@ -30,7 +30,7 @@ def products() -> dict[str, Product]:
 
 @pytest.fixture(scope="module")
 def pictures(products: dict[str, Product]) -> Pictures:
-    return Pictures(products)
+    return Pictures(products.get)
 
 
 def views(products: dict[str, Product]) -> list[View]:
@@ -129,20 +129,20 @@ def test_the_same_reference_gives_the_same_bytes_in_every_process(
         "from armap.envs.webshop.images.pictures import Pictures\n"
         "made = make()\n"
         "parsed = [parse_product(r, made.attributes[r['asin']]) for r in made.products]\n"
-        "pictures = Pictures({p.asin: p for p in parsed})\n"
+        "pictures = Pictures({p.asin: p for p in parsed}.get)\n"
         "print(sha256(pictures.png(sys.argv[1])).hexdigest())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, text], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == sha256(pictures.png(text)).hexdigest()
-    assert Pictures(products).png(text) == pictures.png(text)
+    assert Pictures(products.get).png(text) == pictures.png(text)
 
 
 def test_a_picture_does_not_depend_on_what_was_drawn_before(products: dict[str, Product]) -> None:
     text = reference(views(products)[2])
-    fresh = Pictures(products).image(text).tobytes()
-    used = Pictures(products)
+    fresh = Pictures(products.get).image(text).tobytes()
+    used = Pictures(products.get)
     for view in views(products):
         used.image(reference(view))
     assert used.image(text).tobytes() == fresh
@@ -168,12 +168,12 @@ def test_the_users_product_pictures_are_shown(products: dict[str, Product], tmp_
     Image.new("RGB", (300, 200), (250, 0, 0)).save(tmp_path / f"{item.asin.lower()}.png")
     Image.new("RGB", (2000, 3000), (0, 0, 250)).save(tmp_path / f"{results.asins[3]}.jpg")
     (tmp_path / "notes.txt").write_text("no picture")
-    own = Pictures(products, folder=tmp_path)
+    own = Pictures(products.get, folder=tmp_path)
     shown = pixels(own.image(reference(item)))
     assert (abs(shown[:, :260].astype(int) - (250, 0, 0)).sum(axis=2) < 12).sum() > 30_000
     shown = pixels(own.image(reference(results)))
     assert (abs(shown[:, :90].astype(int) - (0, 0, 250)).sum(axis=2) < 30).sum() > 2_000
-    plain = Pictures(products)
+    plain = Pictures(products.get)
     start = reference(View())
     assert own.png(start) == plain.png(start)
 
@@ -182,7 +182,7 @@ def test_a_broken_product_picture_is_named(products: dict[str, Product], tmp_pat
     item = views(products)[2]
     (tmp_path / f"{item.asin}.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=item.asin):
-        Pictures(products, folder=tmp_path).image(reference(item))
+        Pictures(products.get, folder=tmp_path).image(reference(item))
 
 
 def test_bad_input_is_told_in_one_line(products: dict[str, Product], pictures: Pictures) -> None:
@@ -192,9 +192,9 @@ def test_bad_input_is_told_in_one_line(products: dict[str, Product], pictures: P
         with pytest.raises(DataError, match="picture of a WebShop page"):
             pictures.image(text)
     with pytest.raises(ConfigError, match="is no folder"):
-        Pictures(products, folder=Path("no such folder"))
+        Pictures(products.get, folder=Path("no such folder"))
     with pytest.raises(ConfigError, match="does not exist"):
-        Pictures(products, typeface=Path("none.ttf"))
+        Pictures(products.get, typeface=Path("none.ttf"))
 
 
 WILD = st.text(max_size=400)
@@ -217,7 +217,7 @@ def test_any_product_can_be_drawn(
         query="",
         product_category="",
     )
-    pictures = Pictures({"X0": product})
+    pictures = Pictures({"X0": product}.get)
     for view in (
         View("results", keywords=title, asins=("X0",), total=1),
         View("item", asin="X0"),
@@ -248,7 +248,7 @@ def test_without_freetype_the_bitmap_font_is_used(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patch:
         patch.setattr(features, "check", lambda name: False)
         product = Product("X0", "A lamp", "", (), (1.0,), (), (), "garden", "", "")
-        image = Pictures({"X0": product}).image("webshop:item/X0")
+        image = Pictures({"X0": product}.get).image("webshop:item/X0")
         assert isinstance(canvas._font("", 14), ImageFont.ImageFont)
         assert image.height > 200
     for cache in caches:
