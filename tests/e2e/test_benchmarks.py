@@ -38,3 +38,11 @@ def test_one_question_of_forty_comes_to_an_end() -> None:
     by = {line["client"]: line for line in lines("budget40")}
     assert by["armap"]["finished"] is True
     assert by["armap"]["requests"] == 40
+
+
+@pytest.mark.slow
+def test_the_pictures_of_webshop_pages() -> None:
+    command = [sys.executable, "benchmarks/webshop_images.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [line for line in done.stdout.splitlines() if line.startswith(("| drawn", "| photo"))]
+    assert len(rows) == 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from base64 import b64decode
@@ -21,7 +22,8 @@ from armap.envs.webshop.images.layout import draw
 from armap.envs.webshop.images.pictures import open_pictures
 from armap.envs.webshop.images.reference import read
 from armap.errors import ConfigError
-from armap.types import Action, Observation
+from armap.llms.illustrated import Illustrated
+from armap.types import Action, Completions, Message, Observation, Sampling
 from tests.shops import shop_config
 
 FAITHFUL = WebShopConfig(images="page", max_steps=None, show_attrs=True)
@@ -161,3 +163,38 @@ def test_pillow_loads_only_where_pictures_are_made() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.slow
+def test_a_model_that_sees_is_shown_a_page(tmp_path: Path) -> None:
+    from armap.llms.local import LocalConfig, LocalModel
+    from tests.tiny_vision import save_tiny
+
+    picture = make_pictures(FAITHFUL)
+    assert picture is not None
+    asked = [Message(role="user", content="What now?", images=("webshop:start",))]
+
+    async def ask() -> Completions:
+        inner = LocalModel(LocalConfig(model=str(save_tiny("llava", tmp_path))))
+        model = Illustrated(inner, picture)
+        replies = await model.complete(asked, Sampling(max_tokens=4))
+        await model.close()
+        return replies
+
+    assert asyncio.run(ask()).usage.prompt_tokens > len("What now?")
+
+
+@pytest.mark.slow
+def test_a_run_keeps_references_and_no_pictures(tmp_path: Path) -> None:
+    config = tmp_path / "collect.yaml"
+    config.write_text(
+        f"stage: collect\nout: {tmp_path / 'run'}\n"
+        "env: {kind: webshop, images: page, max_steps: 3}\n"
+        "tasks: {limit: 2}\n"
+        "llm: {kind: scripted, default: ['search[lamp]']}\n"
+    )
+    command = [sys.executable, "-m", "armap.cli.main", "collect", "--config", str(config)]
+    subprocess.run(command, capture_output=True, check=True)
+    stored = "".join(path.read_text() for path in (tmp_path / "run").glob("*.jsonl"))
+    assert "webshop:results?q=lamp" in stored
+    assert "base64" not in stored
