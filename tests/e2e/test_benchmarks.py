@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.shops import write_shop
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,3 +40,30 @@ def test_one_question_of_forty_comes_to_an_end() -> None:
     by = {line["client"]: line for line in lines("budget40")}
     assert by["armap"]["finished"] is True
     assert by["armap"]["requests"] == 40
+
+
+@pytest.mark.slow
+def test_webshop(tmp_path: Path) -> None:
+    data = write_shop(tmp_path)
+    command = [sys.executable, "benchmarks/webshop.py", "--data", str(data), "--seconds", "0.05"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" a CPU second | ") == 6
+
+
+@pytest.mark.slow
+def test_webshop_at_a_small_full_size(tmp_path: Path) -> None:
+    steps = [
+        ["benchmarks/webshop_catalogue.py", str(tmp_path), "--products", "20000"],
+        ["benchmarks/webshop_full.py", str(tmp_path)],
+        ["benchmarks/webshop_full.py", str(tmp_path)],
+    ]
+    told = ""
+    for step in steps:
+        done = subprocess.run(
+            [sys.executable, *step], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        told += done.stdout
+    assert "first load of 20,000 products" in told
+    assert "later load of 20,000 products" in told
