@@ -1,4 +1,4 @@
-"""``armap``: collect, synthesize, train, plan; report, calls, score, tasks, import, demo."""
+"""``armap``: collect, synthesize, train, plan; report, calls, score, tasks, import, data, demo."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ Every command continues where it was stopped.""",
 )
 importing = typer.Typer(no_args_is_help=True, help="Read other programs' logs as trajectories.")
 app.add_typer(importing, name="import")
+data = typer.Typer(no_args_is_help=True, help="Put an environment's own data files in place.")
+app.add_typer(data, name="data")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The YAML file of the run.")]
 Settings = Annotated[
@@ -307,6 +309,30 @@ def import_tot_log(
         "  armap plan -c configs/game24/stored.yaml "
         f"--set planner.candidates={out} --out {out}-best"
     )
+
+
+@data.command("webshop")
+def data_webshop(
+    source: Annotated[
+        str, typer.Option(help="Folder or web address of the official files, or of one of them.")
+    ],
+    to: Annotated[Path, typer.Option(help="Folder for them; give it as env.data.")] = Path(
+        "data/webshop"
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that differ from the source's.")
+    ] = False,
+) -> None:
+    """Put WebShop's official files in place, check them, and say what they hold.
+
+    items_shuffle*.json, items_ins_v2*.json and items_human_ins.json, plain or gzip. A download that
+    broke off goes on. The full catalogue is indexed, once, which takes some minutes.
+
+    Example: armap data webshop --source ~/Downloads --to data/webshop
+    """
+    from armap.cli.data import place_webshop
+
+    place_webshop(source, to, overwrite=overwrite)
 
 
 @app.command()

@@ -2,9 +2,9 @@
 
 A sheet is an array ``[height, WIDTH]`` of bytes. The palette holds 16 inks with 8 levels each,
 from the paper under the ink (level 0) to the ink itself (level 7), so that smooth type needs no
-blending: a word is drawn once, kept as levels, and then copied. The other half of the palette is
-for the colours of photographs. That is what makes a page and its file cheap; Pillow draws the
-words and writes the files.
+blending: letters are drawn once, kept as levels, and put together to words, which are kept too.
+The other half of the palette is for the colours of photographs. That is what makes a page and
+its file cheap; Pillow draws the letters and writes the files.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ def _palette() -> bytes:
 _PALETTE = _palette()
 _PHOTO = len(_PAIRS)
 """Where the palette goes on with a photograph's colours, counted in inks."""
+_BLEED = 2
+"""Pixels by which a letter may stand out of its place on either side."""
+_SHIFTS = 4
+"""Places between two pixels at which a letter may stand."""
 _PLAIN = str.maketrans(
     {
         "×": "x", "–": "-", "—": "-", "•": "-", "·": "-", "⁄": "/", "’": "'", "‘": "'",
@@ -213,25 +217,53 @@ def _space(typeface: str, size: int) -> int:
     return round(_font(typeface, size).getlength(" ")) or 1
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=32768)
 def _word(typeface: str, size: int, word: str) -> NDArray[np.uint8]:
     """A word as levels ``[line height, width]``, read-only."""
-    font = _font(typeface, size)
-    shown = word if typeface else _spelled(word)
-    width = int(np.ceil(font.getlength(shown))) if shown else 0
-    drawn = Image.new("L", (max(width, 1), line_height(size)))
-    ImageDraw.Draw(drawn).text((0, 0), shown, font=font, fill=255)
-    levels = (np.asarray(drawn)[:, :width] >> 5).astype(np.uint8)
+    shown = word if typeface or word.isascii() else _spelled(word)
+    places = [0.0]
+    for char in shown:
+        places.append(places[-1] + _length(typeface, size, char))
+    levels = np.zeros((line_height(size), int(np.ceil(places[-1])) + 2 * _BLEED + 1), np.uint8)
+    for char, place in zip(shown, places[:-1], strict=True):
+        left = int(place)
+        glyph = _glyph(typeface, size, char, int((place - left) * _SHIFTS))
+        field = levels[:, left : left + glyph.shape[1]]
+        np.maximum(field, glyph[:, : field.shape[1]], out=field)
+    levels = levels[:, _BLEED : _BLEED + int(np.ceil(places[-1]))]
     levels.setflags(write=False)
     return levels
 
 
-def _spelled(word: str) -> str:
-    """The word in letters that the built-in typeface has; ``?`` for those without a spelling.
+@lru_cache(maxsize=8192)
+def _length(typeface: str, size: int, char: str) -> float:
+    return float(_font(typeface, size).getlength(char))
 
-    >>> _spelled("Crème–Brûlée½")
-    'Creme-Brulee1/2'
+
+@lru_cache(maxsize=8192)
+def _glyph(typeface: str, size: int, char: str, shift: int) -> NDArray[np.uint8]:
+    """A letter as levels ``[line height, width]``, ``shift`` parts of a pixel to the right."""
+    width = int(np.ceil(_length(typeface, size, char))) + 2 * _BLEED + 1
+    drawn = Image.new("L", (width, line_height(size)))
+    place = (_BLEED + shift / _SHIFTS, 0)
+    ImageDraw.Draw(drawn).text(place, char, font=_font(typeface, size), fill=255)
+    return (np.asarray(drawn) >> 5).astype(np.uint8)
+
+
+def _spelled(word: str) -> str:
+    """The word in signs that the built-in typeface has.
+
+    Letters without a spelling become ``?``; other signs (emoji, stars) are left out, unless the
+    word has nothing else.
+
+    >>> _spelled("★Crème–Brûlée½☞"), _spelled("茶"), _spelled("☞")
+    ('Creme-Brulee1/2', '?', '?')
     """
     apart = unicodedata.normalize("NFKD", word).translate(_PLAIN)
-    plain = "".join(char for char in apart if not unicodedata.combining(char))
-    return "".join(char if char.isascii() else "?" for char in plain)
+    return "".join(map(_sign, apart)) or "?"
+
+
+def _sign(char: str) -> str:
+    if char.isascii() or char in "°®":
+        return char
+    return "?" if char.isalnum() else ""

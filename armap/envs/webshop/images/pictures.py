@@ -36,7 +36,7 @@ class Pictures:
         show_attrs: whether item pages offer their attributes.
         folder: product pictures, ``ASIN.jpg`` and the like; None to draw them all.
         typeface: a TrueType file; None for the one that Pillow brings along, which spells
-            what it cannot write (``é`` as ``e``, an emoji as ``?``).
+            what it cannot write (``é`` as ``e``, emoji not at all).
 
     Raises:
         ConfigError: the folder or the typeface is not there.

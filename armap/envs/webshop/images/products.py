@@ -81,10 +81,9 @@ def hue(asin: str) -> int:
 
 def sign(product: Product, size: int) -> NDArray[np.uint8]:
     """A picture of what kind of thing it is, as levels ``[size, size]``, read-only."""
-    for part in ("Shoes", "Furniture"):
-        if part in product.product_category:
-            return _sign(part, size)
-    return _sign(product.category, size)
+    path = [part.strip() for part in product.product_category.split("›")]
+    special = [part for part in path if part in ("Shoes", "Furniture")]
+    return _sign((special or [product.category])[0], size)
 
 
 @lru_cache(maxsize=64)

@@ -20,9 +20,10 @@ LONGEST = 255
 """Longer words are cut into pieces of this length."""
 
 # In ASCII: letters and digits stick together, ``.`` and ``'`` join either, ``:`` joins letters,
-# ``,`` and ``;`` join digits, ``_`` joins everything.
-_RUN = r"(?:[a-zA-Z]+(?:[.:'][a-zA-Z]+)*|[0-9]+(?:[.,;'][0-9]+)*)+"
-_ASCII = re.compile(rf"_*{_RUN}(?:_+{_RUN})*_*")
+# ``,`` and ``;`` join digits, ``_`` joins everything. Most words are letters alone, so those come
+# first; nothing is ever given back (``++``).
+_RUN = r"(?:[a-zA-Z]++(?:[.:'][a-zA-Z]++)*+|[0-9]++(?:[.,;'][0-9]++)*+)++"
+_ASCII = re.compile(rf"[a-zA-Z]++(?![0-9_.:'])|_*+{_RUN}(?:_++{_RUN})*+_*+")
 
 # In classes: A letter, N digit, K Katakana, C connector, M/Q/U what joins letters/either/digits,
 # I Han or Hiragana, S South-East Asian, E pictograph, R flag half, X/Z what attaches to the left
