@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rich.table import Table
-
 from armap.cli.progress import console
 from armap.envs.webshop.catalogue.fetch import fetch
 from armap.envs.webshop.catalogue.official import find_files
@@ -20,7 +18,6 @@ __all__ = ["place_webshop"]
 
 def place_webshop(source: str, folder: Path, *, overwrite: bool) -> None:
     """Bring the files, then open what they make and say what it is."""
-    table = Table("file", "bytes", "SHA-256", "", box=None, padding=(0, 2, 0, 0))
     with console.status("fetching") as status:
 
         def tell(name: str, have: int, whole: int | None) -> None:
@@ -28,8 +25,8 @@ def place_webshop(source: str, folder: Path, *, overwrite: bool) -> None:
             status.update(f"{name}: {have:,}{total} bytes")
 
         for placed in fetch(source, folder, overwrite=overwrite, progress=tell):
-            table.add_row(placed.path.name, f"{placed.size:,}", placed.sha256, placed.done)
-    console.print(table)
+            name = f"[bold]{placed.path.name}[/], {placed.size:,} bytes, {placed.done}"
+            console.print(f"  {name}\n    sha256 {placed.sha256}")
     files = find_files(folder, "auto")
     goals: Literal["synthetic", "human"] = "synthetic" if files.instructions is None else "human"
     with console.status(f"reading {files.items.name}"):

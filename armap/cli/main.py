@@ -270,19 +270,21 @@ def tasks(
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which split.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON Lines, for tasks.file.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="key=value", help="A setting of the environment."),
+    ] = None,
 ) -> None:
     """List the tasks of an environment.
 
     Example: armap tasks game24 --split test --limit 3
+
+    Example: armap tasks webshop --set data=data/webshop --set goals=synthetic --limit 3
     """
-    from pydantic import TypeAdapter, ValidationError
+    from armap.config import load_env
+    from armap.envs import TaskSelection, select_tasks
 
-    from armap.envs import KINDS, EnvConfig, TaskSelection, select_tasks
-
-    try:
-        config = TypeAdapter(EnvConfig).validate_python({"kind": env})
-    except ValidationError as error:
-        raise ConfigError(f"no environment {env!r}; there is {', '.join(KINDS)}") from error
+    config = load_env(env, settings or ())
     for task in select_tasks(config, TaskSelection(split=split, limit=limit)):
         typer.echo(task.model_dump_json() if as_json else f"{task.name}\t{task.instruction}")
 

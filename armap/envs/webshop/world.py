@@ -62,7 +62,7 @@ class World:
             raise DataError(f"{config.data}: no {config.goals} goals in this catalogue")
         self.goals: list[Goal] = in_index_order(goals)
         if config.goals == "human" and config.data != EMBEDDED:
-            check_human(self.goals)
+            check_human(self.goals, asked=len(data.instructions or ()))
         self.fingerprint: dict[str, str] = {
             "catalogue": data.catalogue.digest[:16],
             "goals": digest(self.goals)[:16],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -38,10 +39,10 @@ class Columns(NamedTuple):
 
     def row(self, asin: str) -> int | None:
         """The row of a product; None when there is none."""
-        if not len(self.asins):
-            return None
-        at = int(np.searchsorted(self.asins, asin, sorter=self.order))
-        if at == len(self.asins):
+        # Not by searchsorted: it would copy the arrays at every call.
+        places = range(len(self.order))
+        at = bisect_left(places, asin, key=lambda place: str(self.asins[self.order[place]]))
+        if at == len(places):
             return None
         row = int(self.order[at])
         return row if self.asins[row] == asin else None

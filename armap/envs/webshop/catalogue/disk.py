@@ -8,7 +8,6 @@ the files that it was built from. It is written under another name and renamed w
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import logging
 import mmap
@@ -22,6 +21,7 @@ from functools import lru_cache
 from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, overload
+from zlib import crc32
 
 import numpy as np
 
@@ -128,13 +128,17 @@ def _problem(folder: Path, identity: dict[str, Any]) -> str | None:
     return None
 
 
-def _checksum(path: Path) -> str | None:
-    """SHA-256 of a file; None when it is missing."""
+def _checksum(path: Path) -> list[int] | None:
+    """Length and CRC-32 of a file, against damage; None when it is missing."""
+    sum_, length = 0, 0
     try:
         with path.open("rb", buffering=0) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            while chunk := stream.read(_CHUNK):
+                sum_ = crc32(chunk, sum_)
+                length += len(chunk)
     except OSError:
         return None
+    return [length, sum_]
 
 
 class _Writer:

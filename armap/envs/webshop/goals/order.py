@@ -46,14 +46,20 @@ def digest(goals: Sequence[Goal]) -> str:
     return found.hexdigest()
 
 
-def check_human(goals: Sequence[Goal]) -> None:
-    """Warn when indices do not mean what published protocols mean by them."""
+def check_human(goals: Sequence[Goal], asked: int) -> None:
+    """Warn when indices do not mean what published protocols mean by them.
+
+    Args:
+        goals: in index order.
+        asked: for how many products there are human instructions.
+    """
     if len(goals) < FEW:
         _log.warning(
-            "webshop: only %s human goals in this catalogue; published numbers use the first 500 "
-            "of the full catalogue's 12,087 and cannot be compared",
-            f"{len(goals):,}",
-        )
+            "webshop: only %s human goals, for %s of the %s products that people asked for: the "
+            "others are missing from this catalogue; published numbers use the first 500 of the "
+            "full catalogue's 12,087 and cannot be compared",
+            f"{len(goals):,}", f"{len({goal.asin for goal in goals}):,}", f"{asked:,}",
+        )  # fmt: skip
     elif len(goals) != FULL:
         _log.warning(
             "webshop: %s human goals, not 12,087: indices mean other goals than in published "
