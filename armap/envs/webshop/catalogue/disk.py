@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import mmap
+import os
 import shutil
 from array import array
 from bisect import bisect_left
@@ -224,7 +225,7 @@ def _opened(folder: Path) -> Catalogue:
         **{name: arrays[name] for name in Postings._fields[1:6]},
         filled=header["filled"],
     )
-    products = Products(_map(folder / _PRODUCTS), arrays["offsets"])
+    products = Products(folder / _PRODUCTS, arrays["offsets"])
     return Catalogue(products, columns, postings, header["digest"])
 
 
@@ -246,12 +247,18 @@ def _map(path: Path) -> mmap.mmap | bytes:
 
 
 class Products(Sequence[Product]):
-    """Products on disk; some thousand are kept as they were read."""
+    """Products on disk; some thousand are kept as they were read.
 
-    def __init__(self, packed: mmap.mmap | bytes, offsets: np.ndarray[Any, Any]) -> None:
-        self._packed = packed
+    They are read, not mapped: what a scattered access maps around it would fill the memory.
+    """
+
+    def __init__(self, path: Path, offsets: np.ndarray[Any, Any]) -> None:
+        self._stream = path.open("rb", buffering=0)
         self._offsets = offsets
         self._read = lru_cache(_CACHED)(self._unpacked)
+
+    def __del__(self) -> None:
+        self._stream.close()
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -271,7 +278,9 @@ class Products(Sequence[Product]):
     def _unpacked(self, row: int) -> Product:
         if not 0 <= row < len(self):
             raise IndexError(row)
-        return unpack(self._packed[self._offsets[row] : self._offsets[row + 1]])
+        first, end = int(self._offsets[row]), int(self._offsets[row + 1])
+        # At a place of its own, so that threads do not move each other's.
+        return unpack(os.pread(self._stream.fileno(), end - first, first))
 
 
 class Terms:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections import Counter
 from math import log
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from armap.envs.webshop.search.analyser import analyse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,6 +37,11 @@ _SLACK = 1e-4
 """More than rounding can add to a sum of bounds."""
 _EXACT = 24
 """Lengths below this plus 16 are stored exactly in Lucene's byte."""
+
+
+_NONE = np.zeros(0)
+_LEAST = 1e-30
+"""Less than any score."""
 
 
 class Vocabulary(Protocol):
@@ -111,15 +116,21 @@ class Bm25:
         """
         terms = self._terms(analyse(query))
         scores = np.zeros(len(self._postings.ranks))
+        read: list[NDArray[np.int32]] = []
         candidates: NDArray[np.int64] | None = None
-        for number, term in enumerate(terms):
-            if candidates is None and len(term.documents) > _LONG:
-                rest = sum(other.bound for other in terms[number:])
-                candidates = _decided(scores, rest, limit)
+        rest = sum(term.bound for term in terms)
+        for term in terms:
+            if len(term.documents) > _LONG:
+                floor = _floor(scores, read if candidates is None else [candidates], limit)
+                candidates = _able(scores, floor, rest, candidates)
             if candidates is None:
                 scores[term.documents] += term.scores(slice(None))
+                read.append(term.documents)
             else:
                 _add(scores, term, candidates)
+            rest -= term.bound
+        if candidates is None:
+            candidates = np.flatnonzero(scores >= max(_floor(scores, read, limit) - _SLACK, _LEAST))
         return self._best(scores, candidates, limit)
 
     def _terms(self, words: Iterable[str]) -> list[_Term]:
@@ -139,10 +150,7 @@ class Bm25:
             found.append(_Term(index.documents[span], index.loads[span], weight, bound))
         return sorted(found, key=lambda term: -term.bound)
 
-    def _best(
-        self, scores: NDArray[np.float64], candidates: NDArray[np.int64] | None, limit: int
-    ) -> list[Hit]:
-        rows = np.flatnonzero(scores) if candidates is None else candidates
+    def _best(self, scores: NDArray[np.float64], rows: NDArray[np.int64], limit: int) -> list[Hit]:
         values = scores[rows].astype(np.float32)
         if len(rows) > limit:
             least = np.partition(values, len(rows) - limit)[len(rows) - limit]
@@ -154,17 +162,44 @@ class Bm25:
         ]
 
 
-def _decided(scores: NDArray[np.float64], rest: float, limit: int) -> NDArray[np.int64] | None:
-    """The rows that can still be among the best, when no untouched one can; else None."""
-    touched = np.flatnonzero(scores)
-    if len(touched) < limit:
-        return None
-    values = scores[touched]
-    least = np.partition(values, len(values) - limit)[len(values) - limit]
-    if least <= rest + _SLACK:
-        return None
-    able: NDArray[np.int64] = touched[values >= least - rest - _SLACK]
-    return able
+def _floor(
+    scores: NDArray[np.float64], read: Sequence[NDArray[np.integer[Any]]], limit: int
+) -> float:
+    """A score that at least ``limit`` rows have reached, from some rows alone; 0 if too few.
+
+    Args:
+        scores: so far.
+        read: the posting lists behind them, the weightiest first.
+        limit: how many are wanted.
+    """
+    if len(scores) <= _LONG:
+        return 0.0  # all of them are soon looked at
+    some: list[NDArray[np.integer[Any]]] = []
+    for rows in read:
+        some.append(rows[:_LONG])
+        if sum(map(len, some)) >= _LONG:
+            break
+    values = scores[np.unique(np.concatenate(some))] if some else _NONE
+    if len(values) < limit:
+        return 0.0
+    return float(np.partition(values, len(values) - limit)[len(values) - limit])
+
+
+def _able(
+    scores: NDArray[np.float64], floor: float, rest: float, candidates: NDArray[np.int64] | None
+) -> NDArray[np.int64] | None:
+    """The rows that can still be among the best; None as long as any row can.
+
+    Args:
+        scores: so far.
+        floor: what enough rows have reached.
+        rest: what the terms that are still to come can add at most.
+        candidates: what was found before; fewer are left each time.
+    """
+    least = floor - rest - _SLACK
+    if candidates is not None:
+        return candidates[scores[candidates] >= least]
+    return np.flatnonzero(scores >= least) if least > 0 else None
 
 
 def _add(scores: NDArray[np.float64], term: _Term, rows: NDArray[np.int64]) -> None:

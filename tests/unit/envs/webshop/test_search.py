@@ -115,14 +115,14 @@ def test_leaving_out_long_lists_changes_nothing(seed: int, monkeypatch: pytest.M
     queries = [" ".join(random.choice(words, 8)) for _ in range(40)]
     whole = [engine.search(query, limit=10) for query in queries]
     decided = []
-    honest = bm25._decided
+    honest = bm25._able
 
     def watched(*given: object) -> object:
         decided.append(honest(*given))  # type: ignore[arg-type]
         return decided[-1]
 
     monkeypatch.setattr(bm25, "_LONG", 20)
-    monkeypatch.setattr(bm25, "_decided", watched)
+    monkeypatch.setattr(bm25, "_able", watched)
     assert [engine.search(query, limit=10) for query in queries] == whole
     assert any(found is not None for found in decided)
 
