@@ -134,6 +134,7 @@ FREE = frozenset(
         "out",
         "budget",
         "concurrency",
+        "limits.step_seconds",
         "llm.adaptive",
         "llm.api_key_env",
         "llm.base_url",

@@ -4,8 +4,7 @@ Every record is frozen, forbids unknown fields and round-trips through JSON. A r
 holds a live object (client, process, tensor) and never holds the environment's own score:
 ground truth lives in :mod:`armap.oracle`.
 
-Letters used in shapes across the package: ``N`` trajectories, ``K`` candidates per task,
-``T`` steps, ``L`` tokens.
+Letters in shapes: ``N`` trajectories, ``K`` candidates per task, ``T`` steps, ``L`` tokens.
 """
 
 from __future__ import annotations
@@ -243,6 +242,8 @@ class Limits(Record):
     """Bounds on one episode."""
 
     max_steps: int = Field(default=10, gt=0)
+    step_seconds: float | None = Field(default=300.0, gt=0.0)
+    """Deadline of one step of an environment that blocks (a process, a socket); None for none."""
 
 
 class Step(Record):

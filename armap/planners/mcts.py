@@ -28,6 +28,7 @@ from armap.planners.tree import (
     flatten,
     select,
 )
+from armap.rollout import Point
 from armap.seeding import derive
 from armap.types import (
     Candidate,
@@ -35,14 +36,13 @@ from armap.types import (
     Plan,
     Record,
     Situation,
-    Step,
     StopReason,
     TreeNode,
     Usage,
 )
 
 if TYPE_CHECKING:
-    from armap.types import Action, Observation, Task, Trajectory
+    from armap.types import Action, Task, Trajectory
 
 __all__ = ["MCTS", "MCTSConfig"]
 
@@ -91,14 +91,6 @@ class MCTS:
 
 
 @dataclass(slots=True)
-class _Place:
-    """What is known of a node's situation, once it has been visited."""
-
-    steps: tuple[Step, ...]
-    observation: Observation
-
-
-@dataclass(slots=True)
 class _Search:
     config: MCTSConfig
     context: Context
@@ -109,7 +101,7 @@ class _Search:
     usage: Usage = Usage()
     ending: str = ""
     failures: list[Failure] = field(default_factory=list[Failure])
-    _places: dict[Node, _Place] = field(default_factory=dict[Node, _Place])
+    _places: dict[Node, Point] = field(default_factory=dict[Node, Point])
     _actions: dict[Node, Action] = field(default_factory=dict["Node", "Action"])
     _known: dict[tuple[str, ...], float] = field(default_factory=dict[tuple[str, ...], float])
 
@@ -130,8 +122,7 @@ class _Search:
             self.ending = f"budget spent after {len(self.candidates)} trajectories"
 
     async def _search(self) -> None:
-        observation = await self.context.runner.look(self.task, ())
-        self._places[self.root] = _Place((), observation)
+        self._places[self.root] = await self.context.runner.begin(self.task)
         barren = simulation = 0
         while len(self.candidates) < self.config.trajectories and barren < self.config.patience:
             leaf = select(self.root, exploration=self.config.exploration, rule=self.config.rule)
@@ -167,7 +158,7 @@ class _Search:
             leaf = best_child(leaf, exploration=self.config.exploration, rule=self.config.rule)
             place = await self._visit(leaf)
         runner = self.context.runner
-        episode = await runner.run(self.task, seed=seed, prefix=place.steps)
+        episode = await runner.run(self.task, seed=seed, start=place)
         self.usage += episode.usage
         if episode.failure is not None:
             self.candidates.append(Candidate(trajectory=episode))
@@ -181,17 +172,16 @@ class _Search:
             close(leaf)
         return new
 
-    async def _visit(self, node: Node) -> _Place:
+    async def _visit(self, node: Node) -> Point:
         """Take the node's action, on the first visit."""
         if node not in self._places:
             assert node.parent is not None
             above = self._places[node.parent]
-            step = Step(observation=above.observation, action=self._actions[node])
-            steps = (*above.steps, step)
-            self._places[node] = _Place(steps, await self.context.runner.look(self.task, steps))
+            runner = self.context.runner
+            (self._places[node],) = await runner.advance(self.task, above, [self._actions[node]])
         return self._places[node]
 
-    async def _expand(self, node: Node, place: _Place, seed: int) -> None:
+    async def _expand(self, node: Node, place: Point, seed: int) -> None:
         """Ask the policy for actions, for the first time or again."""
         situation = Situation(task=self.task, steps=place.steps, observation=place.observation)
         proposal = await self.context.runner.propose(

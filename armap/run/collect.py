@@ -61,15 +61,16 @@ async def _collect(
     watch: Progress,
 ) -> None:
     done, failed = files
-    policy = PromptedPolicy(model, run.policy)
+    runner = Runner(lambda: make_env(run.env), PromptedPolicy(model, run.policy), run.limits)
     try:
         await collect(
             tasks,
-            runner=Runner(lambda: make_env(run.env), policy, run.limits),
+            runner=runner,
             effort=Effort(run.samples, run.seed, run.concurrency),
             done=done,
             failed=failed,
             progress=lambda episode: watch.advance(episode.task.name),
         )
     finally:
+        await runner.close()
         await model.close()

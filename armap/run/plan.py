@@ -139,6 +139,7 @@ class _Work:
         try:
             await for_each(tasks, one, concurrency=run.concurrency)
         finally:
+            await runner.close()
             await model.close()
             if reward is not None:
                 await reward.close()

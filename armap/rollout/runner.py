@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from armap.calls import session_scope
 from armap.errors import BoundaryError, BudgetSpent, EnvError, ModelError, boundary
+from armap.rollout.live import Point, Pool
 from armap.seeding import derive
 from armap.types import (
     Failure,
@@ -26,29 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from armap.protocols import Environment, Policy
+    from armap.rollout.live import Counts, Live
     from armap.types import Action, Task
 
-__all__ = ["Opening", "Runner", "replay"]
-
-T = TypeVar("T")
-
-
-def replay(env: Environment, task: Task, steps: Sequence[Step]) -> Observation:
-    """Reset ``env`` and repeat ``steps``; return what is seen after the last one.
-
-    Raises:
-        EnvError: the environment failed, or showed something else than it did before.
-    """
-    with boundary(EnvError, f"replaying {task.env}/{task.name}"):
-        observation = env.reset(task)
-        for number, step in enumerate(steps):
-            if observation != step.observation:
-                raise EnvError(
-                    f"{task.env}/{task.name} diverged before step {number}: "
-                    f"{observation.text[:80]!r}, recorded {step.observation.text[:80]!r}"
-                )
-            observation = env.step(step.action)
-    return observation
+__all__ = ["Opening", "Runner"]
 
 
 class Opening(NamedTuple):
@@ -67,7 +47,8 @@ class Runner:
     """Runs episodes of one policy, as many at a time as callers ask for.
 
     Args:
-        make_env: makes a fresh environment; each episode has its own.
+        make_env: makes an environment instance; :mod:`armap.rollout.live` says how they are
+            shared.
         policy: proposes the actions.
         limits: bounds on one episode.
     """
@@ -75,14 +56,26 @@ class Runner:
     make_env: Callable[[], Environment]
     policy: Policy
     limits: Limits = Limits()
-    _threads: ThreadPoolExecutor | None = field(default=None, init=False, repr=False)
+    _pool: Pool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._pool = Pool(self.make_env, self.limits.step_seconds)
+
+    @property
+    def counts(self) -> Counts:
+        """What the environments had to do so far."""
+        return self._pool.counts
+
+    async def close(self) -> None:
+        """Close the environments. Idempotent."""
+        await self._pool.close()
 
     async def run(
         self,
         task: Task,
         *,
         seed: int,
-        prefix: Sequence[Step] = (),
+        start: Point | None = None,
         notes: tuple[str, ...] = (),
         opening: Opening | None = None,
     ) -> Trajectory:
@@ -93,24 +86,23 @@ class Runner:
         Args:
             task: what to do.
             seed: of the policy.
-            prefix: steps that are replayed, not sampled.
+            start: where to go on from; its steps cost nothing. None for the beginning.
             notes: advice from earlier attempts.
             opening: the first action, when :meth:`openings` has drawn it.
         """
-        env = self.make_env()
-        episode = _Episode(task=task, steps=list(prefix), notes=notes)
+        episode = _Episode(task=task, notes=notes)
+        if start is not None:
+            episode.steps, episode.final = list(start.steps), start.observation
         try:
             with session_scope(task, seed):
-                await self._play(env, episode, seed, opening)
+                await self._play(episode, seed, start, opening)
         except BoundaryError as error:
             episode.cut_short(error)
-        finally:
-            env.close()
         return episode.record(policy=self.policy.name, seed=seed)
 
     def unbegun(self, task: Task, *, seed: int, error: BoundaryError) -> Trajectory:
         """The record of an episode whose first action could not be drawn."""
-        episode = _Episode(task=task, steps=[], notes=())
+        episode = _Episode(task=task, notes=())
         episode.cut_short(error)
         return episode.record(policy=self.policy.name, seed=seed)
 
@@ -123,7 +115,7 @@ class Runner:
             EnvError, ModelError: none could be drawn.
         """
         with session_scope(task, seed):
-            seen = await self.look(task, ())
+            seen = (await self.begin(task)).observation
             proposal = await self.propose(Situation(task=task, observation=seen), k=n, seed=seed)
         costs = [proposal.usage] + [Usage()] * (n - 1)
         return [
@@ -131,17 +123,25 @@ class Runner:
             for action, cost in zip(proposal.actions, costs, strict=True)
         ]
 
-    async def look(self, task: Task, steps: Sequence[Step]) -> Observation:
-        """Return what is seen after ``steps``, by a verified replay.
+    async def begin(self, task: Task) -> Point:
+        """Where ``task`` starts.
+
+        Raises:
+            EnvError: the environment failed.
+        """
+        return await self._pool.leave(await self._pool.begin(task))
+
+    async def advance(self, task: Task, point: Point, actions: Sequence[Action]) -> list[Point]:
+        """Where each of ``actions`` leads from ``point``: ``[K] -> [K]``.
 
         Raises:
             EnvError: the environment failed or diverged.
         """
-        env = self.make_env()
-        try:
-            return await self._wait(env, lambda: replay(env, task, steps))
-        finally:
-            env.close()
+        return [await self._advance(task, point, action) for action in actions]
+
+    def over(self, point: Point) -> bool:
+        """Whether an episode ends here: by the environment's word or by the step limit."""
+        return point.observation.terminal or len(point.steps) >= self.limits.max_steps
 
     async def propose(self, situation: Situation, *, k: int, seed: int) -> Proposal:
         """Ask the policy for ``k`` actions.
@@ -152,27 +152,48 @@ class Runner:
         with boundary(ModelError, f"asking {self.policy.name}"):
             return await self.policy.propose(situation, k=k, seed=seed)
 
+    async def _advance(self, task: Task, point: Point, action: Action) -> Point:
+        live = await self._pool.reach(task, point)
+        await self._pool.step(live, action)
+        return await self._pool.leave(live)
+
     async def _play(
-        self, env: Environment, episode: _Episode, seed: int, opening: Opening | None
+        self, episode: _Episode, seed: int, start: Point | None, opening: Opening | None
     ) -> None:
-        task = episode.task
-        prefix = tuple(episode.steps)
-        episode.final = await self._wait(env, lambda: replay(env, task, prefix))
-        while (stop := self._stop(episode)) is None:
-            if opening is not None and not episode.steps:
-                action = _opened(episode, opening)
-            else:
-                own = derive(seed, len(episode.steps))
-                proposal = await self.propose(episode.situation(), k=1, seed=own)
-                episode.usage += proposal.usage
-                (action,) = proposal.actions
-            if action is None:
-                stop = StopReason.UNPARSABLE
-                break
-            episode.steps.append(Step(observation=episode.final, action=action))
-            with boundary(EnvError, f"stepping {task.env}/{task.name}"):
-                episode.final = await self._wait(env, _stepping(env, action))
-        episode.stop = stop
+        pool = self._pool
+        live: Live | None = None
+        try:
+            if start is None:
+                live = await pool.begin(episode.task)
+                episode.final = live.seen
+            while (stop := self._stop(episode)) is None:
+                if live is not None and pool.capacity is not None:
+                    pool.give_back(live)
+                    live = None
+                action = await self._act(episode, seed, opening)
+                if action is None:
+                    stop = StopReason.UNPARSABLE
+                    break
+                if live is None:
+                    live = await pool.reach(episode.task, episode.point(start))
+                start = None
+                lent, live = live, None
+                seen = await pool.step(lent, action)
+                live = lent
+                episode.steps.append(lent.steps[-1])
+                episode.final = seen
+            episode.stop = stop
+        finally:
+            if live is not None:
+                pool.give_back(live, over=True)
+
+    async def _act(self, episode: _Episode, seed: int, opening: Opening | None) -> Action | None:
+        if opening is not None and not episode.steps:
+            return _opened(episode, opening)
+        own = derive(seed, len(episode.steps))
+        proposal = await self.propose(episode.situation(), k=1, seed=own)
+        episode.usage += proposal.usage
+        return proposal.actions[0]
 
     def _stop(self, episode: _Episode) -> StopReason | None:
         if episode.final.terminal:
@@ -180,14 +201,6 @@ class Runner:
         if len(episode.steps) >= self.limits.max_steps:
             return StopReason.MAX_STEPS
         return None
-
-    async def _wait(self, env: Environment, work: Callable[[], T]) -> T:
-        """Run ``work`` here, or in a thread of our own when the environment says it blocks."""
-        if not getattr(env, "blocking", False):
-            return work()
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(thread_name_prefix="armap-env")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 def _opened(episode: _Episode, opening: Opening) -> Action | None:
@@ -200,17 +213,13 @@ def _opened(episode: _Episode, opening: Opening) -> Action | None:
     return opening.action
 
 
-def _stepping(env: Environment, action: Action) -> Callable[[], Observation]:
-    return lambda: env.step(action)
-
-
 @dataclass(slots=True)
 class _Episode:
     """An episode in the making."""
 
     task: Task
-    steps: list[Step]
     notes: tuple[str, ...]
+    steps: list[Step] = field(default_factory=list[Step])
     final: Observation = Observation(text="")
     stop: StopReason = StopReason.FAILED
     failure: Failure | None = None
@@ -220,6 +229,10 @@ class _Episode:
         return Situation(
             task=self.task, steps=tuple(self.steps), observation=self.final, notes=self.notes
         )
+
+    def point(self, start: Point | None) -> Point:
+        """Where it stands; the point it started from, as long as nothing was done since."""
+        return start if start is not None else Point(tuple(self.steps), self.final)
 
     def cut_short(self, error: BoundaryError) -> None:
         spent = isinstance(error, BudgetSpent)
