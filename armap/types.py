@@ -354,6 +354,8 @@ class Candidate(Record):
 
     trajectory: Trajectory
     score: Score | None = None
+    utility: float | None = Field(default=None, allow_inf_nan=False)
+    """What the run's objective makes of trajectory and score; None without an objective."""
 
 
 class TreeNode(Record):
@@ -385,6 +387,8 @@ class Plan(Record):
     """What failed on the way: each cost one branch. Planning again tries them again."""
     remark: str = ""
     """What a reader should know, e.g. "search space exhausted after 7 trajectories"."""
+    objective: str = ""
+    """What the choice maximises, if not the reward alone: the text of an objective."""
 
     @model_validator(mode="after")
     def _chosen_exists(self) -> Plan:

@@ -87,6 +87,7 @@ class MCTS:
             tree=search.evidence(),
             failures=tuple(search.failures),
             remark=search.remark,
+            objective=self.context.aim,
         )
 
 

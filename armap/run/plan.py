@@ -9,8 +9,9 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import make_env, narrow, select_tasks
+from armap.envs import make_env, make_measures, narrow, select_tasks
 from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
+from armap.objective import Objective
 from armap.planners import Context, make_planner, temperature
 from armap.planners.best_of_n import BestOfNConfig, stored_candidates
 from armap.policy import PromptedPolicy
@@ -126,7 +127,11 @@ class _Work:
         run = self._run
         policy = PromptedPolicy(model, run.policy, temperature(run.planner))
         runner = Runner(lambda: make_env(run.env), policy, run.limits)
-        planner = make_planner(run.planner, Context(runner, reward, run.budget.task))
+        objective = (
+            Objective.parse(run.objective, make_measures(run.env)) if run.objective else None
+        )
+        context = Context(runner, reward, run.budget.task, objective)
+        planner = make_planner(run.planner, context)
 
         async def one(task: Task) -> None:
             if self._broke:
