@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from armap.calls import session_scope
-from armap.errors import BoundaryError, BudgetSpent, EnvError, ModelError, boundary
-from armap.rollout.live import Point, Pool
-from armap.seeding import derive
-from armap.types import (
-    Failure,
-    Limits,
-    Observation,
-    Proposal,
-    Situation,
-    Step,
-    StopReason,
-    Trajectory,
-    Usage,
-)
+from armap.rollout.episode import Episode, Opening, propose
+from armap.rollout.live import Pool
+from armap.types import Limits, Situation, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from armap.errors import BoundaryError
     from armap.protocols import Environment, Policy
-    from armap.rollout.live import Counts, Live
-    from armap.types import Action, Task
+    from armap.rollout.live import Counts, Point
+    from armap.types import Action, Proposal, Task, Trajectory
 
-__all__ = ["Opening", "Runner"]
-
-
-class Opening(NamedTuple):
-    """A first action that was drawn together with others."""
-
-    observation: Observation
-    """What was seen when it was drawn."""
-    action: Action | None
-    """None when the reply held none."""
-    usage: Usage
-    """The request's cost with the first of those that it drew, nothing with the others."""
+__all__ = ["Runner"]
 
 
 @dataclass(slots=True)
@@ -79,7 +58,25 @@ class Runner:
         notes: tuple[str, ...] = (),
         opening: Opening | None = None,
     ) -> Trajectory:
-        """Record one episode, however it ends.
+        """Record one episode, however it ends. Arguments as for :meth:`episode`."""
+        episode = self.episode(task, seed=seed, start=start, notes=notes, opening=opening)
+        try:
+            while not await episode.turn():
+                pass
+        finally:
+            episode.leave()
+        return episode.record()
+
+    def episode(
+        self,
+        task: Task,
+        *,
+        seed: int,
+        start: Point | None = None,
+        notes: tuple[str, ...] = (),
+        opening: Opening | None = None,
+    ) -> Episode:
+        """An episode to be played a turn at a time.
 
         The seed of a turn depends on ``seed`` and the turn's number only.
 
@@ -90,21 +87,13 @@ class Runner:
             notes: advice from earlier attempts.
             opening: the first action, when :meth:`openings` has drawn it.
         """
-        episode = _Episode(task=task, notes=notes)
-        if start is not None:
-            episode.steps, episode.final = list(start.steps), start.observation
-        try:
-            with session_scope(task, seed):
-                await self._play(episode, seed, start, opening)
-        except BoundaryError as error:
-            episode.cut_short(error)
-        return episode.record(policy=self.policy.name, seed=seed)
+        return Episode(self.policy, self.limits, self._pool, task, seed, start, notes, opening)
 
     def unbegun(self, task: Task, *, seed: int, error: BoundaryError) -> Trajectory:
         """The record of an episode whose first action could not be drawn."""
-        episode = _Episode(task=task, notes=())
+        episode = self.episode(task, seed=seed)
         episode.cut_short(error)
-        return episode.record(policy=self.policy.name, seed=seed)
+        return episode.record()
 
     async def openings(self, task: Task, *, n: int, seed: int) -> list[Opening]:
         """Draw the first actions of ``n`` episodes, which share a prompt, in one request.
@@ -149,105 +138,9 @@ class Runner:
         Raises:
             ModelError: it could not answer.
         """
-        with boundary(ModelError, f"asking {self.policy.name}"):
-            return await self.policy.propose(situation, k=k, seed=seed)
+        return await propose(self.policy, situation, k=k, seed=seed)
 
     async def _advance(self, task: Task, point: Point, action: Action) -> Point:
         live = await self._pool.reach(task, point)
         await self._pool.step(live, action)
         return await self._pool.leave(live)
-
-    async def _play(
-        self, episode: _Episode, seed: int, start: Point | None, opening: Opening | None
-    ) -> None:
-        pool = self._pool
-        live: Live | None = None
-        try:
-            if start is None:
-                live = await pool.begin(episode.task)
-                episode.final = live.seen
-            while (stop := self._stop(episode)) is None:
-                if live is not None and pool.capacity is not None:
-                    pool.give_back(live)
-                    live = None
-                action = await self._act(episode, seed, opening)
-                if action is None:
-                    stop = StopReason.UNPARSABLE
-                    break
-                if live is None:
-                    live = await pool.reach(episode.task, episode.point(start))
-                start = None
-                lent, live = live, None
-                seen = await pool.step(lent, action)
-                live = lent
-                episode.steps.append(lent.steps[-1])
-                episode.final = seen
-            episode.stop = stop
-        finally:
-            if live is not None:
-                pool.give_back(live, over=True)
-
-    async def _act(self, episode: _Episode, seed: int, opening: Opening | None) -> Action | None:
-        if opening is not None and not episode.steps:
-            return _opened(episode, opening)
-        own = derive(seed, len(episode.steps))
-        proposal = await self.propose(episode.situation(), k=1, seed=own)
-        episode.usage += proposal.usage
-        return proposal.actions[0]
-
-    def _stop(self, episode: _Episode) -> StopReason | None:
-        if episode.final.terminal:
-            return StopReason.TERMINAL
-        if len(episode.steps) >= self.limits.max_steps:
-            return StopReason.MAX_STEPS
-        return None
-
-
-def _opened(episode: _Episode, opening: Opening) -> Action | None:
-    if episode.final != opening.observation:
-        raise EnvError(
-            f"{episode.task.env}/{episode.task.name} begins with {episode.final.text[:80]!r} now "
-            f"and began with {opening.observation.text[:80]!r} before"
-        )
-    episode.usage += opening.usage
-    return opening.action
-
-
-@dataclass(slots=True)
-class _Episode:
-    """An episode in the making."""
-
-    task: Task
-    notes: tuple[str, ...]
-    steps: list[Step] = field(default_factory=list[Step])
-    final: Observation = Observation(text="")
-    stop: StopReason = StopReason.FAILED
-    failure: Failure | None = None
-    usage: Usage = Usage()
-
-    def situation(self) -> Situation:
-        return Situation(
-            task=self.task, steps=tuple(self.steps), observation=self.final, notes=self.notes
-        )
-
-    def point(self, start: Point | None) -> Point:
-        """Where it stands; the point it started from, as long as nothing was done since."""
-        return start if start is not None else Point(tuple(self.steps), self.final)
-
-    def cut_short(self, error: BoundaryError) -> None:
-        spent = isinstance(error, BudgetSpent)
-        self.stop = StopReason.BUDGET if spent else StopReason.FAILED
-        self.failure = Failure.of(error)
-
-    def record(self, *, policy: str, seed: int) -> Trajectory:
-        return Trajectory(
-            task=self.task,
-            steps=tuple(self.steps),
-            final=self.final,
-            stop=self.stop,
-            failure=self.failure,
-            policy=policy,
-            seed=seed,
-            notes=self.notes,
-            usage=self.usage,
-        )

@@ -41,7 +41,9 @@ class TreeNode(Record):
     prior: float
     visits: int
     value: float | None
-    """Best calibrated score backed up through this node; None when never visited."""
+    """Best value backed up through this node; None when never visited."""
+    same: int | None = None
+    """Index of the entry that stands for the same (merged) state and has what is below it."""
 
 
 class Plan(Record):

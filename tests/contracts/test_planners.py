@@ -260,7 +260,7 @@ class TestMCTS:
         assert reward.asked == actions
 
     def test_terminal_trajectories_inside_the_tree_are_candidates(self) -> None:
-        planner = build(MCTSConfig(trajectories=200, width=2, patience=30), Player())
+        planner = build(MCTSConfig(trajectories=2000, width=2, patience=5), Player())
         plan = asyncio.run(planner.plan(TASKS[0], seed=3))
         assert plan.remark
         assert all(
