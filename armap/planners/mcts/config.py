@@ -79,8 +79,9 @@ class MCTSConfig(Record):
     """How many tickets may be drawn before the oldest is answered; None for twice
     ``parallelism`` (1 when that is 1). More bears slower stragglers and knows less at each
     choice. The plan depends on it, and never on timing."""
-    flight: Flight = "virtual_loss"
-    """How tickets in flight repel others: as lost visits, or in the counts alone (WU-UCT)."""
+    flight: Flight = "wu_uct"
+    """How tickets in flight repel others: in the counts alone (WU-UCT, which loses less; see
+    ``benchmarks/results/search.md``), or as lost visits."""
     virtual_loss: float = Field(default=1.0, ge=0.0)
     """Lost visits that each stands for."""
     patience: int = Field(default=20, gt=0)

@@ -36,7 +36,7 @@ class Rules:
     widening: Widening = "resample"
     widening_factor: float = 1.0
     widening_power: float = 0.5
-    flight: Flight = "virtual_loss"
+    flight: Flight = "wu_uct"
     virtual_loss: float = 1.0
     window: int = 1
     patience: int = 20
