@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from armap.batching import together
 from armap.calls import current_scope
 from armap.environment import proxy_for, secret
-from armap.errors import MalformedReply, ModelError
+from armap.errors import ConfigError, MalformedReply, ModelError
 from armap.llms.openai.exchange import ExchangeError, open_exchange
 from armap.llms.openai.faults import broken, refused, seconds_to_wait
 from armap.llms.openai.limiter import Limiter
@@ -168,6 +168,8 @@ class OpenAIModel:
         if self._limiter is None:
             self._limiter = _shared_limiter(self._url, self._config, self._told)
         key = secret(self._config.api_key_env)
+        if not key.isprintable():
+            raise ConfigError(f"${self._config.api_key_env}: the key must be one line of text")
         return open_exchange(
             self._url,
             {

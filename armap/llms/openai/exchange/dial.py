@@ -63,12 +63,19 @@ class Dialer:
     async def _look_up(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._asking is None or self._asking.done():
             self._asking = loop.create_task(self._ask(loop))
+            self._asking.add_done_callback(_looked_at)
         await asyncio.shield(self._asking)
 
     async def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
         found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         self._known = deque(found)
         self._until = loop.time() + _REMEMBERED
+
+
+def _looked_at(asking: asyncio.Task[None]) -> None:
+    """Its error is not lost when all who waited for it have gone."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 async def _connected(loop: asyncio.AbstractEventLoop, address: AddrInfoType) -> socket.socket:

@@ -25,9 +25,6 @@ __all__ = ["PlainExchange"]
 
 _KEPT = 15.0
 """Seconds for which an idle connection is used again; servers close theirs after some time."""
-_STALE = 1.0
-"""Seconds of rest after which the server may just have closed a connection for its rest, and
-seconds within which that shows. A request that was under way for longer may have been paid for."""
 
 
 class PlainExchange:
@@ -42,12 +39,22 @@ class PlainExchange:
         headers: of every request.
         limiter: its slots are held from sending a request until its reply is whole.
         timeout: seconds from getting a slot to the whole reply.
+        stale: seconds of rest after which the server may have closed a connection just now, and
+            seconds within which that shows; a request that was under way for longer may have
+            been worked on, and is not sent again.
     """
 
     def __init__(
-        self, address: Address, headers: dict[str, str], limiter: Limiter, timeout: float
+        self,
+        address: Address,
+        headers: dict[str, str],
+        limiter: Limiter,
+        timeout: float,
+        *,
+        stale: float = 1.0,
     ) -> None:
         self.timeout = timeout
+        self.stale = stale
         self.limiter = limiter
         self.loop = asyncio.get_running_loop()
         self.closed = False
@@ -187,10 +194,10 @@ class _Flight:
     def begin(self) -> bool:
         """Take a slot and go; False when it is not wanted any more."""
         exchange = self._exchange
-        if self.reply.done():
+        if self.reply.done() or exchange.loop.is_closed():
             return False
         if exchange.closed:
-            self.reply.set_exception(Disconnected("closed by armap"))
+            self.give_up(Disconnected("closed by armap"))
             return False
         self.sent = time.perf_counter()
         self.due = exchange.loop.time() + exchange.timeout
@@ -206,8 +213,8 @@ class _Flight:
     def answered(self, connection: Connection, reply: Reply) -> None:
         """The reply is whole: the connection and the slot go to the next who waits."""
         exchange = self._exchange
-        exchange.limiter.replied(reply.status, self.sent)
         exchange.give_back(connection)
+        exchange.limiter.replied(reply.status, self.sent)
         self._end()
         exchange.hand_on(self.reply, reply)
 
@@ -215,7 +222,8 @@ class _Flight:
         """The connection has ended without a whole reply."""
         now = self._exchange.loop.time()
         asked = self.due - self._exchange.timeout
-        stale = 0.0 < connection.since < asked - _STALE and now < asked + _STALE
+        patience = self._exchange.stale
+        stale = 0.0 < connection.since <= asked - patience and now < asked + patience
         if silent and stale and not self._exchange.closed:
             self._connection = None
             self._connecting = self._exchange.loop.create_task(self._connect())
