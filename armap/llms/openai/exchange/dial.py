@@ -57,6 +57,8 @@ class Dialer:
         except OSError as error:
             self._until = 0.0
             raise CannotConnect(error.strerror or str(error), error.errno) from error
+        except UnicodeError as error:
+            raise CannotConnect(f"{self._host!r} can be no host's name: {error}") from error
         found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return found
 

@@ -177,6 +177,19 @@ class TestRequests:
         _, stub = ask(api_key_env="MY_KEY")
         assert stub.requests[0].headers["Authorization"] == "Bearer hush"
 
+    def test_a_key_of_two_lines_is_a_mistake_and_not_shown(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MY_KEY", "hush\r\nX-Other: 1")
+        with pytest.raises(ConfigError, match=r"\$MY_KEY: the key must be one line") as refused:
+            ask(api_key_env="MY_KEY")
+        assert "hush" not in str(refused.value)
+
+    @pytest.mark.parametrize("headers", [{"X Y": "1"}, {"X:": "1"}, {"X": "1\r\nY: 2"}, {"": "1"}])
+    def test_extra_headers_are_headers(self, headers: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match="is no header"):
+            config("http://localhost/v1", extra_headers=headers)
+
     def test_without_a_key_there_is_no_header(self) -> None:
         _, stub = ask(api_key_env="NO_SUCH_KEY")
         assert "Authorization" not in stub.requests[0].headers

@@ -133,6 +133,15 @@ def test_a_name_that_nobody_knows() -> None:
     within(Phonebook(), use())
 
 
+@pytest.mark.parametrize("host", ["." * 3, "x" * 70 + ".test"])
+def test_what_can_be_no_name(host: str) -> None:
+    async def use() -> None:
+        with pytest.raises(CannotConnect, match="can be no host's name"):
+            await Dialer(host, 80).dial()
+
+    asyncio.run(use())
+
+
 def test_who_gives_up_waiting_for_a_name_does_not_spoil_it_for_the_others() -> None:
     loop = Phonebook((V4, "127.0.0.1"), delay=0.02)
 
