@@ -164,6 +164,7 @@ FREE = frozenset(
         "llm.concurrency",
         "llm.enable_prefix_caching",
         "llm.enforce_eager",
+        "llm.exchange",
         "llm.extra_headers",
         "llm.gpu_memory_utilization",
         "llm.max_batch",

@@ -19,6 +19,7 @@ from armap.rewards import make_reward
 from armap.rollout import Runner
 from armap.run.grade import evaluate
 from armap.run.model import recorded_model
+from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
 from armap.storage import JsonLines, RunFolder
 from armap.types import Failure, Plan, Record, Task
@@ -73,7 +74,6 @@ def plan_tasks(
     watch: Progress,
 ) -> bool:
     """Plan what has no whole plan yet; True when nothing is left to try again."""
-    order = {task.name: index for index, task in enumerate(tasks)}
     done = folder.lines("plans.jsonl", Plan)
     failed = folder.lines("failures.jsonl", PlanFailure)
     failed.clear()
@@ -85,7 +85,7 @@ def plan_tasks(
         with model as opened:
             reward = make_reward(run.reward) if run.reward else None
             finish(work.all(missing, opened, reward))
-    count = done.sort(lambda plan: order[plan.task.name])
+    count = done.sort(by_task(tasks), Placed)
     failed.close()
     if count < len(tasks):
         watch.say(f"{len(tasks) - count} of {len(tasks)} tasks have no plan, see failures.jsonl")

@@ -6,10 +6,11 @@ import fcntl
 import json
 import logging
 import platform
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import JsonValue, ValidationError
@@ -34,6 +35,7 @@ __all__ = [
 R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
 _PACKAGES = ("pydantic", "numpy", "aiohttp", "torch", "transformers")
+_VERSION = re.compile(r"^Version: (.+)$", re.MULTILINE)
 _MANIFEST = "manifest.json"
 _LOCK = ".lock"
 _FAILURES = "failures.jsonl"
@@ -295,10 +297,16 @@ def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in ("armap", *_PACKAGES):
         try:
-            found[package] = version(package)
+            found[package] = _version(package)
         except PackageNotFoundError:
             continue
     return found
+
+
+def _version(package: str) -> str:
+    """Read without all of the package's description, which ``version`` takes apart first."""
+    found = _VERSION.search(distribution(package).read_text("METADATA") or "")
+    return found[1] if found else version(package)
 
 
 def _git_commit() -> str | None:
