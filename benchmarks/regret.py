@@ -6,9 +6,9 @@ Synthetic trees: 5 actions, 5 deep. Every edge carries a number and an end is wo
 those above it, squashed to [0, 1], so that values are smooth enough to be searched for and no
 prefix tells all. Three policies propose actions: one that knows nothing, one that leans towards
 the good, one that leans towards the bad. Regret is the worth of the best end of all minus that of
-the best end found. A simulation is one finished trajectory, new or not; a parallel search is told its results in
-random order, as many at a time as are in flight. Intervals: 95 %, over the trees; the last column is
-the paired difference to plain UCT (UCB1 with mean values, one at a time).
+the best end found. A simulation is one finished trajectory, new or not; a parallel search is told
+its results in random order, as many at a time as are in flight. Intervals: 95 %, over the trees;
+the last column is the paired difference to plain UCT (UCB1 with mean values, one at a time).
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, nargs="+", default=[20, 100])
     parser.add_argument("--parallelism", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     options = parser.parse_args()
-    print("| policy | simulations | search | parallelism | regret (95 %) | minus plain UCT (95 %) |")
-    print("|---|---|---|---|---|---|")
+    heads = ("policy", "simulations", "search", "parallelism", "regret (95 %)", "minus plain UCT")
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for policy, leaning in POLICIES.items():
         trees = [Tree(seed, leaning) for seed in range(options.trees)]
         bests = [tree.best() for tree in trees]

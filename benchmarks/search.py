@@ -18,9 +18,9 @@ import json
 import sys
 import time
 import tracemalloc
-from collections.abc import Sequence
 from random import Random
 from statistics import median
+from typing import TYPE_CHECKING
 
 from armap.batching import for_each
 from armap.planners import Context
@@ -43,6 +43,9 @@ from armap.types import (
     Usage,
 )
 from benchmarks.search_peers import PEERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WIDTH = 5
 LATENCY = 0.05

@@ -17,7 +17,7 @@ __all__ = ["PEERS"]
 
 def llm_reasoners(simulations: int, width: int, depth: int) -> float:
     """RAP's MCTS of llm-reasoners, with reward and fast reward."""
-    from reasoners.algorithm import MCTS  # noqa: PLC0415
+    from reasoners.algorithm import MCTS
 
     rng = Random(0)
 
@@ -49,7 +49,7 @@ def llm_reasoners(simulations: int, width: int, depth: int) -> float:
 
 def treequest(simulations: int, width: int, depth: int) -> float:  # noqa: ARG001
     """TreeQuest's StandardMCTS, growing its tree in place; it has no bound on depth."""
-    from treequest import StandardMCTS  # noqa: PLC0415
+    from treequest import StandardMCTS
 
     rng = Random(0)
     search = StandardMCTS(samples_per_action=width)
@@ -62,10 +62,10 @@ def treequest(simulations: int, width: int, depth: int) -> float:  # noqa: ARG00
 
 
 def mctx(simulations: int, width: int, depth: int) -> float:
-    """mctx's MuZero search, one tree, compiled beforehand (seconds, not counted)."""
-    import jax  # noqa: PLC0415
-    import mctx as engine  # noqa: PLC0415
-    from jax import numpy as jnp  # noqa: PLC0415
+    """Mctx's MuZero search, one tree, compiled beforehand (seconds, not counted)."""
+    import jax
+    import mctx as engine
+    from jax import numpy as jnp
 
     def recurrent(params: Any, key: Any, action: Any, state: Any) -> Any:  # noqa: ARG001
         value = jax.random.uniform(key, (1,))

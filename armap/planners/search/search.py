@@ -102,6 +102,7 @@ class Ticket:
 class Search:
     """A search in progress.
 
+    >>> from armap.planners.search import Rules
     >>> search = Search(Rules(trajectories=2, depth=1))
     >>> while ticket := search.ask():
     ...     if ticket.kind == "expand":
