@@ -58,8 +58,9 @@ def gather(runs: Sequence[Path]) -> ReportData:
     plans = [path for path, manifest in manifests.items() if _evaluated(path, manifest)]
     if not plans:
         raise ConfigError(_nothing(manifests))
-    rows = [row for path in plans for row in _summary(path).rows]
-    rows.sort(key=lambda row: (_rank(row.planner), row.n))
+    # A rescored run has the same oracle as its source.
+    rows = list(dict.fromkeys(row for path in plans for row in _summary(path).rows))
+    rows.sort(key=lambda row: (_rank(row.planner), row.n, row.objective))
     selecting = _widest(plans, manifests)
     graded = list(read_records(selecting / "results.jsonl", Graded)) if selecting else []
     rewards = [path for path, manifest in manifests.items() if _is_reward(path, manifest)]
