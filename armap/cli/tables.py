@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from armap.report.axes import amount
 from armap.report.headline import display_name, dollars
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ __all__ = ["fitting", "objective_table", "result_table"]
 
 _OBJECTIVE = 22
 """Width of an objective, where it may begin a new line."""
-_BESIDE = _OBJECTIVE + 48
+_BESIDE = _OBJECTIVE + 50
 """Width of what stands beside the measures of an objective table."""
 _NUMBER = 5
 
@@ -61,7 +62,7 @@ def objective_table(rows: Sequence[Judged], measures: Sequence[str]) -> Table:
     table.add_column("objective", overflow="fold", min_width=_OBJECTIVE)
     graded = rows[0].means.success is not None
     partial = any(row.means.score != row.means.success for row in rows)
-    truth = ("success", "95 %", "change, 95 %", *(["score"] if partial else []))
+    truth = ("success", "95 %", "change [95 %]", *(["score"] if partial else []))
     for column in (*(truth if graded else ()), "reward", *measures):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
@@ -70,7 +71,7 @@ def objective_table(rows: Sequence[Judged], measures: Sequence[str]) -> Table:
             means.objective or "as planned",
             *_truth(row, partial=partial),
             f"{means.reward:.3f}",
-            *(_three_digits(means.measures[name]) for name in measures),
+            *(amount(means.measures[name]) for name in measures),
         )
     return table
 
@@ -91,16 +92,6 @@ def _column(name: str) -> int:
     return max(len(name), _NUMBER) + 2
 
 
-def _three_digits(value: float) -> str:
-    """A number with as many decimals as show three digits, two at most.
-
-    >>> _three_digits(4.25), _three_digits(387.4), _three_digits(12345.6)
-    ('4.25', '387', '12,346')
-    """
-    size = abs(value)
-    return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2}f}"
-
-
 def _truth(row: Judged, *, partial: bool) -> list[str]:
     """Success, its interval, its change with that one's, and the score where it says more."""
     means = row.means
@@ -109,7 +100,7 @@ def _truth(row: Judged, *, partial: bool) -> list[str]:
     change = ""
     if row.change is not None and row.change.success is not None:
         delta, low, high = (100 * share for share in row.change.success)
-        change = f"{delta:+.1f} ({low:+.1f} to {high:+.1f})"
+        change = f"{delta:+.1f} [{low:+.0f}, {high:+.0f}]"
     low, high = means.ci
     score = [f"{means.score:.3f}"] if partial else []
     return [f"{means.success:.1%}", f"{100 * low:.0f}-{100 * high:.0f}", change, *score]
