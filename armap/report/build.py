@@ -86,10 +86,10 @@ def gather(runs: Sequence[Path]) -> ReportData:
 def _called(plans: Sequence[Path], manifests: dict[Path, Manifest]) -> dict[Path, str]:
     """What the reader knows runs by: the planner, with the folder where that is not enough."""
     kinds = {path: about(manifests[path]) for path in plans}
-    count = Counter(kinds.values())
+    count = Counter(kind for path, kind in kinds.items() if not manifests[path].source)
     folders = names({path: manifests[path] for path in plans})
     return {
-        path: kind if count[kind] == 1 else f"{kind}, {folders[path]}"
+        path: kind if count[kind] < 2 else f"{kind}, {folders[path]}"
         for path, kind in kinds.items()
     }
 

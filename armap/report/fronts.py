@@ -45,9 +45,9 @@ def _chart(fronts: Sequence[Front], value: Callable[[Means], float | None], y_la
             )
         )
     first = fronts[0]
-    unit = f", {first.unit}" if first.unit != first.measure else ""
-    x_label = f"{first.measure} of the answers{unit}, mean"
-    return Markup(line_chart(lines, x_label=x_label, y_label=f"{y_label} of the answers, mean"))
+    unit = f" ({first.unit})" if first.unit != first.measure else ""
+    x_label = f"{first.measure}{unit}, mean over tasks"
+    return Markup(line_chart(lines, x_label=x_label, y_label=f"{y_label}, mean over tasks"))
 
 
 def _score(means: Means) -> float | None:
