@@ -222,7 +222,7 @@ class Pool:
         if not moves:
             return [0.0]
         between = [(low + high) / 2 for low, high in pairwise(moves)]
-        every = [0.0, *between, 1.25 * moves[-1]]
+        every = [0.0, *between, 1.25 * moves[-1] or 1.0]
         if len(every) > most:
             every = [every[round(i * (len(every) - 1) / (most - 1))] for i in range(most)]
         return list(dict.fromkeys(float(f"{weight:.3g}") for weight in every))
@@ -283,7 +283,7 @@ def _best(utilities: Sequence[float | None]) -> int | None:
 
 
 def _moves(stored: Stored, base: Objective, measure: str) -> list[float]:
-    """The weights at which one task's answer moves on, increasing."""
+    """The weights at which one task's answer moves on, increasing; 0 where the best is tied."""
     lines = [
         (value, option.values[measure])
         for value, option in zip(stored.utilities(base), stored.options, strict=True)
@@ -291,7 +291,7 @@ def _moves(stored: Stored, base: Objective, measure: str) -> list[float]:
     ]
     if not lines:
         return []
-    value, size = max(lines, key=lambda line: (line[0], -line[1]))
+    value, size = max(lines, key=lambda line: line[0])
     moves = []
     while cheaper := [line for line in lines if line[1] < size]:
         move, size, value = min(((value - v) / (size - s), s, v) for v, s in cheaper)
