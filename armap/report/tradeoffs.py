@@ -105,8 +105,8 @@ def _table(rescoring: Rescoring, fronts: list[Front]) -> list[Judged]:
     rows = [rescoring.planned()]
     for front in fronts:
         inner = front.points[1:]
-        places = sorted({round(i * len(inner) / (_ROWS + 1)) for i in range(1, _ROWS + 1)})
-        for place in places:
-            point = inner[min(place, len(inner) - 1)]
+        spread = (i * len(inner) // (_ROWS + 1) for i in range(1, _ROWS + 1))
+        for place in dict.fromkeys(spread):
+            point = inner[place]
             rows.append(rescoring.judge(rescoring.objective(point.objective), point.weight))
     return rows

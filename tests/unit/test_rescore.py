@@ -246,7 +246,7 @@ class TestReport:
             assert front.points[0].objective == "reward"
         names = [judged.means.objective for _, judged in traded.rows]
         assert names[0] == ""
-        assert len(names) == 7
+        assert len(names) == len(set(names)) == 7
         assert dict(traded.meanings)["price"].startswith("price of what was bought")
 
     def test_the_rescored_run_stands_beside_its_source(self, shop: Path, tmp_path: Path) -> None:
