@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from armap.measures import Measure
     from armap.types import Score, Trajectory
 
-__all__ = ["FUNCTIONS", "REWARD", "Objective"]
+__all__ = ["FUNCTIONS", "REWARD", "Objective", "named", "taken"]
 
 REWARD = "reward"
 """The name of the calibrated score, in [0, 1]."""
@@ -126,29 +126,51 @@ class Objective:
             ObjectiveError: it divides by zero there, or the result is not finite.
             EnvError: a measure failed.
         """
-        values = {REWARD: score.calibrated}
-        for name, measure in self._measures.items():
-            with boundary(EnvError, f"measure {name!r} of {_named(trajectory)}"):
-                values[name] = float(measure.of(trajectory))
-        try:
-            return self.value(values)
-        except ObjectiveError as error:
-            raise ObjectiveError(f"{error}, for {_named(trajectory)}") from error
+        values = taken(self._measures, trajectory) | {REWARD: score.calibrated}
+        return self.value(values, named(trajectory))
 
-    def value(self, values: Mapping[str, float]) -> float:
+    def value(self, values: Mapping[str, float], of: str = "") -> float:
         """The expression's value where its names have these values.
+
+        Args:
+            values: of every name in ``names``; others may be there.
+            of: what has these values, for messages.
 
         Raises:
             ObjectiveError: it divides by zero, or the result is not finite.
         """
-        where = ", ".join(f"{name} = {values[name]:g}" for name in self.names)
         try:
             found = self._term(values)
         except (ArithmeticError, ValueError) as error:
-            raise ObjectiveError(f"objective {self.text!r}: {error} at {where}") from error
+            raise self._without_value(str(error), values, of) from error
         if not math.isfinite(found):
-            raise ObjectiveError(f"objective {self.text!r}: {found} at {where}")
+            raise self._without_value(str(found), values, of)
         return found
+
+    def _without_value(self, why: str, values: Mapping[str, float], of: str) -> ObjectiveError:
+        where = ", ".join(f"{name} = {values[name]:g}" for name in self.names)
+        return ObjectiveError(f"objective {self.text!r}: {why} at {where}" + (of and f", for {of}"))
+
+
+def taken(measures: Mapping[str, Measure], trajectory: Trajectory) -> dict[str, float]:
+    """The measures of one trajectory by name, all finite.
+
+    Raises:
+        EnvError: one of them failed, or is not finite.
+    """
+    values = {}
+    for name, measure in measures.items():
+        with boundary(EnvError, f"measure {name!r} of {named(trajectory)}"):
+            value = float(measure.of(trajectory))
+            if not math.isfinite(value):
+                raise ValueError(f"{value} is not finite")
+            values[name] = value
+    return values
+
+
+def named(trajectory: Trajectory) -> str:
+    """How a message names a trajectory."""
+    return f"trajectory {trajectory.key} of task {trajectory.task.name!r}"
 
 
 def _parsed(text: str) -> ast.expr:
@@ -232,7 +254,3 @@ def _refuse_unknown(names: list[str], measures: Mapping[str, Measure]) -> None:
 def _grammar() -> str:
     functions = ", ".join(function.form for function in FUNCTIONS.values())
     return f"write e.g. 'reward - 0.02 * steps', with + - * / ( ) and {functions}"
-
-
-def _named(trajectory: Trajectory) -> str:
-    return f"trajectory {trajectory.key} of task {trajectory.task.name!r}"

@@ -55,6 +55,8 @@ class Manifest(Record):
     finished: bool = False
     seconds: float = 0.0
     """Wall time spent, over all sessions of this run."""
+    source: str = ""
+    """Folder of the run that this one was made out of, by another way than its stage."""
 
 
 class RunFolder:
@@ -82,6 +84,7 @@ class RunFolder:
         stage: str,
         config: Record,
         free: Collection[str] = ("out",),
+        source: str = "",
         overwrite: bool = False,
     ) -> Self:
         """Create the folder, or continue it when it was made with the same configuration.
@@ -92,6 +95,7 @@ class RunFolder:
             config: all of the run's settings.
             free: those that may differ (dotted names); a finished run whose free settings
                 changed, other than ``out``, is taken up again.
+            source: the run that this one is made out of, if that is not what its stage does.
             overwrite: empty the folder first.
 
         Raises:
@@ -110,10 +114,11 @@ class RunFolder:
                 _empty(path)
                 existing = None
             if existing is not None:
+                _refuse_source(path, existing.source, source)
                 _refuse_changes(path, existing, stage, content, free)
                 manifest = _continued(existing, content)
                 return cls(path, manifest, resumed=True, lock=lock)
-            manifest = _fresh(stage, content, path)
+            manifest = _fresh(stage, content, source, path)
         except ConfigError:
             lock.close()
             raise
@@ -245,6 +250,12 @@ def _without(config: JsonValue, names: Collection[str]) -> JsonValue:
     return {key: _without(value, inner[key]) for key, value in config.items() if key not in names}
 
 
+def _refuse_source(path: Path, there: str, here: str) -> None:
+    if there != here:
+        made = f"a run made out of {there}" if there else "another run"
+        raise ConfigError(f"{path}: holds {made}; use another --out, or --overwrite")
+
+
 def _refuse_changes(
     path: Path,
     manifest: Manifest,
@@ -265,7 +276,7 @@ def _refuse_changes(
         )
 
 
-def _fresh(stage: str, config: dict[str, JsonValue], path: Path) -> Manifest:
+def _fresh(stage: str, config: dict[str, JsonValue], source: str, path: Path) -> Manifest:
     seed = config.get("seed", 0)
     manifest = Manifest(
         stage=stage,
@@ -274,6 +285,7 @@ def _fresh(stage: str, config: dict[str, JsonValue], path: Path) -> Manifest:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
         git_commit=_git_commit(),
+        source=source,
     )
     _save_manifest(path, manifest)
     return manifest

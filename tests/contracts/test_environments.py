@@ -7,10 +7,12 @@ from armap.envs.graded import make_graded_env
 from armap.oracle import GradedEnvironment
 from armap.plugins import ImportConfig
 from armap.protocols import Environment
+from benchmarks.toy_shop import Shop
 from tests.contracts.environment import EnvironmentContract
 from tests.contracts.worlds import Corridor
 
 CORRIDOR = ImportConfig(target="tests.contracts.worlds:Corridor", options={"length": 2})
+SHOP = ImportConfig(target="benchmarks.toy_shop:Shop")
 
 
 class TestGame24(EnvironmentContract):
@@ -34,6 +36,14 @@ class TestImported(EnvironmentContract):
         return make_env(CORRIDOR)
 
 
+class TestToyShop(EnvironmentContract):
+    task = Shop.tasks("train")[0]
+    legal = ("look 3", "look 1", "buy")
+
+    def make(self) -> Environment:
+        return make_env(SHOP)
+
+
 def test_graded_twins_can_grade() -> None:
-    for config in (Game24Config(), CORRIDOR):
+    for config in (Game24Config(), CORRIDOR, SHOP):
         assert isinstance(make_graded_env(config), GradedEnvironment)

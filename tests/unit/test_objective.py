@@ -202,7 +202,7 @@ def test_a_measure_that_fails_is_the_environments_failure() -> None:
 
 def test_a_measure_that_is_not_finite_is_refused() -> None:
     measures = {"price": Measure("dollars", "paid", lambda _: math.nan)}
-    with pytest.raises(ObjectiveError, match=r"nan at price = nan, reward = 0.5"):
+    with pytest.raises(EnvError, match=r"measure 'price' of trajectory .* nan is not finite"):
         Objective.parse("reward - price", measures).utility(
             episode(), Score(raw=0.0, calibrated=0.5)
         )
