@@ -243,9 +243,9 @@ def show(table: str, **row: object) -> None:
 
 PARTS = {"overhead": overhead, "memory": memory, "parallel": parallel}
 PARSER = argparse.ArgumentParser(description=__doc__)
-PARSER.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+PARSER.add_argument("parts", nargs="*", metavar="|".join(PARTS), default=list(PARTS))
 PARSER.add_argument("--all", action="store_true", help="peers at 10,000 simulations too: minutes")
-OPTIONS = PARSER.parse_args()
+OPTIONS = PARSER.parse_args(None if __name__ == "__main__" else [])
 
 if __name__ == "__main__":
     for part in OPTIONS.parts:

@@ -118,6 +118,9 @@ class Pool:
         self._make = make_env
         self._seconds = seconds
         self._idle: list[Live] = []
+        """Not lent, and in an episode that somebody may go on with."""
+        self._blank: list[Live] = []
+        """Not lent, good for any beginning."""
         self._waiting: deque[asyncio.Future[Live | None]] = deque()
         self._closing: set[asyncio.Future[None]] = set()
         self._count = 0
@@ -191,14 +194,19 @@ class Pool:
             live: what was lent.
             over: nobody will want to go on from where it stands.
         """
-        if over or live.seen.terminal:
+        if over or live.snapshots or live.seen.terminal:
             live.task, live.steps = None, []
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(live)
                 return
+        if live.task is None:
+            self._blank.append(live)
+            return
         self._idle.append(live)
+        if self.capacity is None and len(self._idle) > _KEPT:
+            self._blank.append(self._idle.pop(0))
 
     def lose(self, live: Live, *, hung: bool = False) -> None:
         """Close a lent instance that failed or was left in the middle of a step."""
@@ -212,37 +220,49 @@ class Pool:
 
     async def close(self) -> None:
         """Close the instances that are not lent, and wait for it. Idempotent."""
-        idle, self._idle = self._idle, []
+        idle, self._idle, self._blank = self._idle + self._blank, [], []
         self._count -= len(idle)
         for live in idle:
             self._close(live)
         await asyncio.gather(*self._closing)
 
     async def _borrow(self, task: Task, steps: Sequence[Step] | None) -> Live:
-        """The best of the idle instances, a new one, or the next that comes back."""
+        """The longest useful prefix, a blank instance, a new one, or one that others may miss."""
         while True:
-            ranks = [_fitness(live, task, steps) for live in self._idle]
-            best = ranks.index(max(ranks)) if ranks else None
-            if best is not None and (ranks[best] >= _BLANK or not self._may_make):
-                return self._idle.pop(best)
-            if self._may_make:
+            at = self._useful(task, steps)
+            if at is not None:
+                return self._idle.pop(at)
+            if self._blank:
+                return self._blank.pop()
+            if self.capacity is None or self._count < self.capacity:
                 return self._new()
-            waiter: asyncio.Future[Live | None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiter)
-            try:
-                live = await waiter
-            except asyncio.CancelledError:
-                if waiter.done() and not waiter.cancelled() and (live := waiter.result()):
-                    self.give_back(live)
-                raise
+            if self._idle:
+                lengths = [len(live.steps) for live in self._idle]
+                return self._idle.pop(lengths.index(min(lengths)))
+            live = await self._returned()
             if live is not None:
                 return live
 
-    @property
-    def _may_make(self) -> bool:
-        if self.capacity is None:
-            return len(self._idle) < _KEPT
-        return self._count < self.capacity
+    async def _returned(self) -> Live | None:
+        """Wait for the next instance that is given back, or None when one was lost."""
+        waiter: asyncio.Future[Live | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and (live := waiter.result()):
+                self.give_back(live)
+            raise
+
+    def _useful(self, task: Task, steps: Sequence[Step] | None) -> int | None:
+        """Index of the idle instance that is furthest on the way along ``steps``."""
+        if steps is None:
+            return None
+        best, found = -1, None
+        for index, live in enumerate(self._idle):
+            if len(live.steps) > best and live.leads_to(task, steps):
+                best, found = len(live.steps), index
+        return found
 
     def _new(self) -> Live:
         with boundary(EnvError, "making an environment"):
@@ -284,15 +304,7 @@ class Pool:
 
 
 _KEPT = 16
-"""So many idle instances of an environment without capacity are kept where they stand."""
-_BLANK = (1, 0)
-
-
-def _fitness(live: Live, task: Task, steps: Sequence[Step] | None) -> tuple[int, int]:
-    """The longest useful prefix first, then the blank ones, then what is cheapest to lose."""
-    if steps is not None and live.leads_to(task, steps):
-        return 2, len(live.steps)
-    return _BLANK if live.task is None else (0, -len(live.steps))
+"""So many instances of an environment without capacity are kept in the middle of an episode."""
 
 
 def _name(live: Live) -> str:
