@@ -10,16 +10,25 @@ import difflib
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from armap.calls import BudgetConfig
 from armap.embedded.train import PolicyTrainConfig
-from armap.envs import KINDS, AnyEnvConfig, EnvConfig, TaskSelection
+from armap.envs import KINDS, AnyEnvConfig, EnvConfig, TaskSelection, make_measures
 from armap.envs.game24.env import Game24Config
 from armap.errors import ConfigError
 from armap.llms import LLMConfig
 from armap.llms.local import LocalConfig
+from armap.objective import Objective
 from armap.planners import PlannerConfig
+from armap.planners.sampling import GreedyConfig, SamplingConfig
 from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
@@ -110,6 +119,9 @@ class PlanRun(Record):
     limits: Limits = Limits()
     reward: RewardConfig | None = None
     planner: PlannerConfig
+    objective: str | None = None
+    """What the answers are to maximise, e.g. ``reward - 0.02 * steps``: the calibrated score and
+    the environment's measures; None for the reward model's raw score."""
     concurrency: int = Field(default=100, gt=0)
     """Tasks in flight."""
     budget: BudgetConfig = BudgetConfig()
@@ -126,6 +138,17 @@ class PlanRun(Record):
             return content
         return {**content, "tasks": {"split": "test", **tasks}}
 
+    @field_validator("objective")
+    @classmethod
+    def _known_measures(cls, text: str | None, info: ValidationInfo) -> str | None:
+        """The objective in its canonical form."""
+        planner, env = info.data.get("planner"), info.data.get("env")
+        if text is None or env is None:
+            return text
+        if isinstance(planner, GreedyConfig | SamplingConfig):
+            raise ConfigError(f"{planner.kind} does not select: use best_of_n, say, or leave it")
+        return Objective.parse(text, make_measures(env)).text
+
 
 TrainRun = RewardTrainRun | PolicyTrainRun
 Run = CollectRun | SynthesizeRun | RewardTrainRun | PolicyTrainRun | PlanRun
@@ -135,12 +158,14 @@ FREE = frozenset(
         "out",
         "budget",
         "concurrency",
+        "limits.step_seconds",
         "llm.adaptive",
         "llm.api_key_env",
         "llm.base_url",
         "llm.concurrency",
         "llm.enable_prefix_caching",
         "llm.enforce_eager",
+        "llm.exchange",
         "llm.extra_headers",
         "llm.gpu_memory_utilization",
         "llm.max_batch",
@@ -290,6 +315,8 @@ def explain(error: ValidationError, kind: Any) -> str:
         text, where = "is missing; say which", where + ".kind"
     elif first["type"] == "missing":
         text = "is required"
+    elif first["type"] == "value_error":
+        text = str(first["ctx"]["error"])
     else:
         text = f"{first['msg']}, not {first['input']!r:.60}"
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""

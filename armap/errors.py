@@ -2,6 +2,7 @@
 
 ArmapError
 |- ConfigError        the user asked for something that does not exist or cannot work
+|  `- ObjectiveError  an objective cannot be read, or has no value for a trajectory
 |- DataError          a record on disk or on the wire does not match its schema
 |- ReplayError        a replay asks for a call that its journal does not hold
 `- BoundaryError      code or a service we do not own failed; recorded, never swallowed
@@ -42,6 +43,7 @@ __all__ = [
     "EnvError",
     "MalformedReply",
     "ModelError",
+    "ObjectiveError",
     "RateLimited",
     "ReplayError",
     "RequestRefused",
@@ -61,6 +63,10 @@ class ArmapError(Exception):
 
 class ConfigError(ArmapError, ValueError):
     """A configuration value is unknown, missing or contradictory."""
+
+
+class ObjectiveError(ConfigError):
+    """An objective cannot be read, or has no value for a trajectory."""
 
 
 class DataError(ArmapError, ValueError):

@@ -45,6 +45,8 @@ class Row(Record):
     """One row of a result table."""
 
     planner: str
+    objective: str = ""
+    """What the answers maximise, if not the reward alone."""
     n: int
     """Candidates per task at most: the budget."""
     tasks: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,10 +57,25 @@ def _from_path(place: str) -> Any:
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise ImportError(f"no file {path}")
-    spec = importlib.util.spec_from_file_location(f"armap_import_{path.stem}", path)
+    whole = path.resolve()
+    name = f"armap_import_{path.stem}_{sha256(str(whole).encode()).hexdigest()[:8]}"
+    changed = whole.stat().st_mtime_ns
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, _CHANGED, None) == changed:
+        return known
+    spec = importlib.util.spec_from_file_location(name, whole)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    setattr(module, _CHANGED, changed)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
+
+
+_CHANGED = "__armap_changed__"
+"""On the module of a file: when that was changed. One that has not been is not run again."""

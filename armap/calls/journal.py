@@ -38,6 +38,8 @@ JOURNAL = "calls.jsonl"
 
 _log = logging.getLogger(__name__)
 _TURN = b'{"kind":"turn","id":"'
+_FAILURE = b'"failure":{'
+"""In a text, the quotation marks would stand behind backslashes."""
 _CHUNK = 1 << 13
 _Digest = Annotated[str, Field(pattern=f"^[0-9a-f]{{{2 * DIGEST}}}$")]
 
@@ -204,6 +206,17 @@ class Journal:
         if torn and mend:
             assert self._file is not None
             os.truncate(self._file, self._end)
+
+
+def any_failure(path: Path) -> bool:
+    """Whether a journal holds a failure at all; looks for the word and reads nothing.
+
+    Raises:
+        DataError: there is no journal.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; this run kept no journal of its calls")
+    return any(_FAILURE in line for _, _, line in _lines(path))
 
 
 def read_calls(path: Path) -> Iterator[tuple[Call, list[Message]]]:

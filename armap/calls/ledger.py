@@ -6,7 +6,7 @@ from contextlib import closing
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
-from armap.calls.journal import JOURNAL, Journal, read_calls
+from armap.calls.journal import JOURNAL, Journal, any_failure, read_calls
 from armap.types import Record, Usage
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def failed_calls(run: Path) -> dict[str, int]:
     Raises:
         DataError: there is no journal, or it is damaged.
     """
+    if not any_failure(run / JOURNAL):  # most often
+        return {}
     with closing(Journal(run / JOURNAL, read_only=True)) as journal:
         return dict(journal.failed.most_common())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,11 +57,16 @@ def _settings(s: Sampling) -> str:
 
 
 def _digest(message: Message) -> bytes:
-    text = f"{message.role}\0{message.content}".encode()
     if not message.images:
-        return blake2b(text, digest_size=DIGEST).digest()
+        return _of_text(message.role, message.content)
+    text = f"{message.role}\0{message.content}".encode()
     parts = b"".join(blake2b(part).digest() for part in (text, *map(_picture, message.images)))
     return blake2b(parts, digest_size=DIGEST, person=b"images").digest()
+
+
+@lru_cache(maxsize=4096)  # a dialogue grows: all but its end has been digested before
+def _of_text(role: str, content: str) -> bytes:
+    return blake2b(f"{role}\0{content}".encode(), digest_size=DIGEST).digest()
 
 
 def _picture(image: str) -> bytes:

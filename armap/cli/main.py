@@ -1,4 +1,4 @@
-"""``armap``: collect, synthesize, train, plan; report, calls, score, tasks, import, data, demo."""
+"""``armap``: the four stages, and what is done with their runs."""
 
 from __future__ import annotations
 
@@ -245,6 +245,51 @@ def report(
             name = f"{run.name} " if len(data.calls) > 1 else ""
             console.print(f"  {name}{run.failures.line}", markup=False, soft_wrap=True)
     console.print(f"  [bold]{out / 'report.html'}[/]")
+
+
+@app.command()
+def rescore(
+    run: Annotated[Path, typer.Argument(help="Run folder of armap plan; it is only read.")],
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            "-O",
+            metavar="EXPRESSION",
+            help="What the answers are to maximise; may be repeated.",
+        ),
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MEASURE[=FIRST:LAST:STEP]",
+            help="Take a growing weight of a measure off the objective; without numbers, at the "
+            "weights where answers change. May be repeated.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Leave the new answers in a run folder of their own."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a row on standard output.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Choose other answers among a run's candidates, without calling any model.
+
+    An objective is an expression over the calibrated [bold]reward[/] (0 to 1) and what a
+    trajectory itself shows: [bold]steps[/], [bold]calls[/], [bold]tokens[/], [bold]dollars[/],
+    [bold]words[/] and the environment's own measures. It may use + - * / ( ) and abs, clip, log,
+    max, min. Same as `objective:` in the file of a planning run.
+
+    Example: armap rescore runs/bon10 --objective "reward - 0.02 * steps" --out runs/bon10-short
+
+    Example: armap rescore runs/bon10 --sweep steps=0:0.2:0.01
+    """
+    from armap.cli.rescoring import rescore_run
+
+    rescore_run(run, objective or [], sweep or [], out=out, as_json=as_json, overwrite=overwrite)
 
 
 @app.command()

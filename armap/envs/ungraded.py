@@ -18,6 +18,7 @@ class Ungraded:
     def __init__(self, env: Environment) -> None:
         self.__env = env
         self.blocking = bool(getattr(env, "blocking", False))
+        self.capacity: int | None = getattr(env, "capacity", None)
 
     def reset(self, task: Task) -> Observation:
         """Start ``task`` afresh."""

@@ -70,6 +70,7 @@ class BestOfN:
             usage=drawn.usage,
             failures=drawn.failures,
             remark=drawn.remark,
+            objective=self.context.aim,
         )
 
     async def _drawn(self, task: Task, seed: int) -> Drawn:

@@ -12,9 +12,10 @@ from armap.types import Candidate, Failure, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from armap.objective import Objective
     from armap.protocols import RewardModel
     from armap.rollout import Runner
-    from armap.types import Trajectory
+    from armap.types import Score, Trajectory
 
 __all__ = ["Context", "argmax", "failures_of", "give_up", "spent"]
 
@@ -28,26 +29,44 @@ class Context:
     budget: Budget = field(default_factory=Budget)
     """What one task may cost. Calls beyond it raise ``TaskBudgetSpent``; a planner that looks at
     it beforehand can do better than to be cut off."""
+    objective: Objective | None = None
+    """What the answer is to maximise; None for the raw score."""
+
+    @property
+    def aim(self) -> str:
+        """The objective's text for ``Plan.objective``; empty without one."""
+        return "" if self.objective is None else self.objective.text
 
     async def scored(self, trajectories: Sequence[Trajectory]) -> list[Candidate]:
         """Score trajectories, each once: ``[K] -> [K]``. Those cut short stay unscored.
 
+        With an objective every scored candidate has a utility too.
+
         Raises:
             ConfigError: the run has no reward model.
+            ObjectiveError: the objective has no value for a trajectory.
             RewardError: a score could not be computed.
         """
         if self.reward is None:
             raise ConfigError("this planner needs a reward model; add `reward:` to the config")
         scores = iter(await self.reward.score([t for t in trajectories if t.whole]))
         return [
-            Candidate(trajectory=t, score=next(scores) if t.whole else None) for t in trajectories
+            self._judged(t, next(scores)) if t.whole else Candidate(trajectory=t)
+            for t in trajectories
         ]
+
+    def _judged(self, trajectory: Trajectory, score: Score) -> Candidate:
+        utility = None if self.objective is None else self.objective.utility(trajectory, score)
+        return Candidate(trajectory=trajectory, score=score, utility=utility)
 
 
 def argmax(candidates: Sequence[Candidate]) -> int | None:
-    """Index of the first candidate with the highest raw score; None when none has a score."""
+    """Index of the first candidate with the highest utility, or raw score without an objective.
+
+    None when no candidate has a score.
+    """
     scored = [
-        (candidate.score.raw, -index)
+        (candidate.score.raw if candidate.utility is None else candidate.utility, -index)
         for index, candidate in enumerate(candidates)
         if candidate.score is not None
     ]

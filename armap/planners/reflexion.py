@@ -76,6 +76,7 @@ class Reflexion:
             usage=spent(candidate.trajectory for candidate in candidates),
             failures=failures,
             remark=_remark(candidates, content=content),
+            objective=self.context.aim,
         )
 
     def _notes(self, candidates: Sequence[Candidate]) -> tuple[str, ...]:

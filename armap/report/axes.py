@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHARACTER",
+    "MINUS",
     "Axis",
+    "amount",
     "axis_around",
     "axis_within",
     "labels",
@@ -29,7 +31,7 @@ CHARACTER = 7.5
 
 _TINY = 1e-12
 _SPACE = "\N{NO-BREAK SPACE}"
-_MINUS = "\N{MINUS SIGN}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def per_cent(share: float, digits: int = 1) -> str:
@@ -39,6 +41,16 @@ def per_cent(share: float, digits: int = 1) -> str:
     '30.5 %'
     """
     return f"{100 * share:.{digits}f}{_SPACE}%"
+
+
+def amount(value: float) -> str:
+    """Write a number with as many decimals as show three digits, two at most.
+
+    >>> amount(4.25), amount(387.4), amount(12345.6)
+    ('4.25', '387', '12,346')
+    """
+    size = abs(value)
+    return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2}f}".replace("-", MINUS)
 
 
 def widen(low: float, high: float) -> tuple[float, float]:
@@ -86,8 +98,8 @@ def labels(values: Sequence[float], *, as_percent: bool = False) -> tuple[str, .
     if scaled and max(map(abs, scaled)) < 1e9:
         for digits in range(5):
             if all(isclose(round(v, digits), v, rel_tol=1e-9, abs_tol=1e-9) for v in scaled):
-                return tuple(f"{v:,.{digits}f}{unit}".replace("-", _MINUS) for v in scaled)
-    return tuple(f"{v:.3g}{unit}".replace("-", _MINUS) for v in scaled)
+                return tuple(f"{v:,.{digits}f}{unit}".replace("-", MINUS) for v in scaled)
+    return tuple(f"{v:.3g}{unit}".replace("-", MINUS) for v in scaled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from pydantic import ValidationError
 
 from armap.errors import ConfigError, DataError
 from armap.evaluate import Graded, Row, Summary, curve
-from armap.report.calls import read_calls_of
+from armap.report.calls import about, names, read_calls_of
 from armap.report.data import Example, ReportData, Shown
 from armap.report.failures import MEANINGS, read_failures
 from armap.report.page import render_page
+from armap.report.tradeoffs import read_tradeoffs
 from armap.rewards.card import read_card
 from armap.rewards.train import LearningPoint
 from armap.storage import Manifest, read_manifest, read_records, write_text
@@ -58,8 +60,9 @@ def gather(runs: Sequence[Path]) -> ReportData:
     plans = [path for path, manifest in manifests.items() if _evaluated(path, manifest)]
     if not plans:
         raise ConfigError(_nothing(manifests))
-    rows = [row for path in plans for row in _summary(path).rows]
-    rows.sort(key=lambda row: (_rank(row.planner), row.n))
+    # A rescored run has the same oracle as its source.
+    rows = list(dict.fromkeys(row for path in plans for row in _summary(path).rows))
+    rows.sort(key=lambda row: (_rank(row.planner), row.n, row.objective))
     selecting = _widest(plans, manifests)
     graded = list(read_records(selecting / "results.jsonl", Graded)) if selecting else []
     rewards = [path for path, manifest in manifests.items() if _is_reward(path, manifest)]
@@ -74,9 +77,21 @@ def gather(runs: Sequence[Path]) -> ReportData:
         solved_scores=tuple(_scores(graded, won=True)),
         unsolved_scores=tuple(_scores(graded, won=False)),
         examples=tuple(example for path in plans for example in _examples(path)),
+        tradeoffs=read_tradeoffs(_called(plans, manifests), manifests),
         calls=tuple(read_calls_of(manifests)),
         facts=(*_facts(runs, first), *_worlds([manifests[path] for path in plans])),
     )
+
+
+def _called(plans: Sequence[Path], manifests: dict[Path, Manifest]) -> dict[Path, str]:
+    """What the reader knows runs by: the planner, with the folder where that is not enough."""
+    kinds = {path: about(manifests[path]) for path in plans}
+    count = Counter(kind for path, kind in kinds.items() if not manifests[path].source)
+    folders = names({path: manifests[path] for path in plans})
+    return {
+        path: kind if count[kind] < 2 else f"{kind}, {folders[path]}"
+        for path, kind in kinds.items()
+    }
 
 
 def _evaluated(path: Path, manifest: Manifest) -> bool:

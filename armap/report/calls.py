@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from armap.storage import Manifest
 
-__all__ = ["read_calls_of"]
+__all__ = ["about", "names", "read_calls_of"]
 
 _CALLING = ("plan", "collect")
 """The stages that ask a language model."""
@@ -32,8 +32,8 @@ def read_calls_of(manifests: Mapping[Path, Manifest]) -> list[RunCalls]:
         DataError: a file is damaged.
     """
     calling = {path: m for path, m in manifests.items() if m.stage in _CALLING}
-    names = _names(calling)
-    return [_read(path, manifest, names[path]) for path, manifest in calling.items()]
+    called = names(calling)
+    return [_read(path, manifest, called[path]) for path, manifest in calling.items()]
 
 
 def _read(path: Path, manifest: Manifest, name: str) -> RunCalls:
@@ -41,7 +41,7 @@ def _read(path: Path, manifest: Manifest, name: str) -> RunCalls:
     caps = path / CAPS
     return RunCalls(
         name=name,
-        about=_about(manifest),
+        about=about(manifest),
         finished=manifest.finished,
         ledger=ledger if ledger is not None and ledger.stretches else None,
         failures=read_failures(path, exploring=manifest.stage == "collect"),
@@ -49,14 +49,15 @@ def _read(path: Path, manifest: Manifest, name: str) -> RunCalls:
     )
 
 
-def _names(paths: Mapping[Path, Manifest]) -> dict[Path, str]:
+def names(paths: Mapping[Path, Manifest]) -> dict[Path, str]:
     """The last part of every path where that tells them apart, else all of it."""
     last = {path: path.resolve().name for path in paths}
     count = Counter(last.values())
     return {path: name if count[name] == 1 else str(path) for path, name in last.items()}
 
 
-def _about(manifest: Manifest) -> str:
+def about(manifest: Manifest) -> str:
+    """A run's planner, or its stage."""
     planner = manifest.config.get("planner")
     kind = planner.get("kind") if isinstance(planner, dict) else None
     return display_name(kind) if isinstance(kind, str) else manifest.stage

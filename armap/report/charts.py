@@ -45,6 +45,8 @@ class Series:
     """Pairs of x and y, in the order in which they are joined."""
     dash: str | None = None
     """An SVG ``stroke-dasharray``; None draws a solid line."""
+    notes: tuple[str, ...] = ()
+    """What tooltips add to each point; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +166,14 @@ def interval_bars(rows: Sequence[Interval], *, x_label: str = "tasks solved") ->
 
 
 def _finite(line: Series) -> Series:
-    kept = tuple((x, y) for x, y in line.points if isfinite(x) and isfinite(y))
-    return Series(line.name, kept, line.dash)
+    notes = line.notes or ("",) * len(line.points)
+    kept = [
+        (point, note)
+        for point, note in zip(line.points, notes, strict=True)
+        if all(map(isfinite, point))
+    ]
+    points, said = tuple(point for point, _ in kept), tuple(note for _, note in kept)
+    return Series(line.name, points, line.dash, said)
 
 
 def _number(value: float, *, percent: bool) -> str:
@@ -183,8 +191,8 @@ def _line(index: int, line: Series, x: Axis, y: Axis, *, percent: bool) -> str:
     path = " ".join(f"{a:.2f},{b:.2f}" for a, b in places)
     joined = tag("polyline", points=path, **stroke(index, line.dash)) if len(places) > 1 else ""
     marks = [
-        symbol(index, a, b, f"{line.name}: {_number(v, percent=percent)} at {u:,.6g}")
-        for (a, b), (u, v) in zip(places, line.points, strict=True)
+        symbol(index, a, b, f"{line.name}: {_number(v, percent=percent)} at {u:,.6g}{note}")
+        for (a, b), (u, v), note in zip(places, line.points, line.notes, strict=True)
     ]
     return tag("g", joined + "".join(marks), class_="series")
 

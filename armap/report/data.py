@@ -8,9 +8,11 @@ from armap.llms.openai import CapChange
 from armap.report.failures import Failures
 from armap.rewards.card import RewardCard
 from armap.rewards.train import LearningPoint
+from armap.run import Judged
+from armap.tradeoff import Means
 from armap.types import Record
 
-__all__ = ["Example", "ReportData", "RunCalls", "Shown"]
+__all__ = ["Example", "Front", "ReportData", "RunCalls", "Shown", "Tradeoffs"]
 
 
 class Shown(Record):
@@ -87,6 +89,34 @@ class RunCalls(Record):
         return self.ledger.retried if self.ledger else {}
 
 
+class Front(Record):
+    """What one run's candidates offer between the reward and one measure."""
+
+    run: str
+    """As the reader knows it."""
+    measure: str
+    unit: str
+    points: tuple[Means, ...]
+    """By increasing weight of the measure, which is 0 first."""
+
+
+class Tradeoffs(Record):
+    """The same candidates chosen among by other objectives."""
+
+    fronts: tuple[Front, ...] = ()
+    rows: tuple[tuple[str, Judged], ...] = ()
+    """Run and one objective's answers; a run's first is as it was planned."""
+    meanings: tuple[tuple[str, str], ...] = ()
+    """Measures and what they are."""
+    missing: tuple[tuple[str, str], ...] = ()
+    """Runs that could not be chosen among anew, and why."""
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Those that have a front."""
+        return tuple(dict.fromkeys(front.measure for front in self.fronts))
+
+
 class ReportData(Record):
     """One planning experiment. Whatever is empty or None is left out of the page."""
 
@@ -105,6 +135,7 @@ class ReportData(Record):
     unsolved_scores: tuple[float, ...]
     """Raw scores of those that do not."""
     examples: tuple[Example, ...]
+    tradeoffs: Tradeoffs = Tradeoffs()
     calls: tuple[RunCalls, ...] = ()
     """One per planning or collect run."""
     facts: tuple[tuple[str, str], ...]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from armap.report.axes import per_cent
+from armap.report.axes import MINUS, amount, per_cent
 from armap.report.caps import cap_chart
 from armap.report.charts import Interval, Series, histogram, interval_bars, line_chart
 from armap.report.failures import MEANINGS
+from armap.report.fronts import front_plots
 from armap.report.headline import above_oracle, display_name, dollars, headline
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from armap.evaluate import CurvePoint, Row
     from armap.report.data import ReportData, RunCalls
     from armap.rewards.train import LearningPoint
+    from armap.tradeoff import Change
 
 __all__ = ["render_page"]
 
@@ -48,6 +50,7 @@ def render_page(data: ReportData) -> str:
         loss_plot=_losses(data.learning),
         accuracy_plot=_accuracy(data.learning),
         score_plot=_scores(data),
+        front_plots=front_plots(data.tradeoffs),
         called=[run for run in data.calls if run.ledger is not None],
         troubles=[(run, rows) for run in data.calls if (rows := _troubles(run))],
         meanings=_meanings(data.calls),
@@ -70,6 +73,8 @@ def _template() -> Template:
         "per_cent": per_cent,
         "dollars": dollars,
         "verdict": _verdict,
+        "amount": amount,
+        "change": _change,
     }
     return environment.get_template("page.html.j2")
 
@@ -81,6 +86,14 @@ def _source(name: str) -> str:
 def _verdict(success: bool | None) -> str:  # noqa: FBT001  (a template filter)
     """The class that marks a candidate; the words stand in the template."""
     return "ungraded" if success is None else "solved" if success else "unsolved"
+
+
+def _change(change: Change | None) -> str:
+    """A change of success in points with its interval; empty for what is compared with."""
+    if change is None or change.success is None:
+        return ""
+    delta, low, high = (f"{100 * share:+.1f}".replace("-", MINUS) for share in change.success)
+    return f"{delta} ({low} to {high})"
 
 
 def _troubles(run: RunCalls) -> list[tuple[str, tuple[int, ...]]]:
@@ -104,7 +117,7 @@ def _intervals(rows: Sequence[Row]) -> Markup:
         interval_bars(
             [
                 Interval(
-                    display_name(row.planner) + (f", N = {row.n}" if repeated else ""),
+                    _named(row, repeated=repeated),
                     row.success,
                     *row.ci,
                     reference=row.planner == "oracle",
@@ -113,6 +126,11 @@ def _intervals(rows: Sequence[Row]) -> Markup:
             ]
         )
     )
+
+
+def _named(row: Row, *, repeated: bool) -> str:
+    size = f", N = {row.n}" if repeated else ""
+    return row.objective or f"{display_name(row.planner)}{size}"
 
 
 def _curve(points: Sequence[CurvePoint]) -> Markup:

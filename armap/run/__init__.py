@@ -15,6 +15,7 @@ from armap.run.collect import run_collect
 from armap.run.plan import PlanFailure, run_plan
 from armap.run.progress import Progress, Quiet
 from armap.run.replay import Replayed, replay_plan
+from armap.run.rescore import Judged, Rescoring, Sweep
 from armap.run.synthesize import run_synthesize
 from armap.run.train import run_train
 
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from armap.config import Run
 
 __all__ = [
+    "Judged",
     "PlanFailure",
     "Progress",
     "Quiet",
     "Replayed",
+    "Rescoring",
     "Summary",
+    "Sweep",
     "replay_plan",
     "run_collect",
     "run_plan",

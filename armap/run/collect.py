@@ -12,6 +12,7 @@ from armap.envs import fingerprint, make_env, select_tasks
 from armap.policy import PromptedPolicy
 from armap.rollout import Runner
 from armap.run.model import recorded_model
+from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
 from armap.storage import JsonLines, RunFolder
 from armap.types import Trajectory
@@ -30,7 +31,6 @@ def run_collect(
     """Explore; leaves ``trajectories.jsonl`` (sorted) and, if any, ``failures.jsonl``."""
     watch = progress or Quiet()
     tasks = select_tasks(run.env, run.tasks)
-    order = {task.name: index for index, task in enumerate(tasks)}
     path = Path(run.out)
     world = fingerprint(run.env)
     with RunFolder.open(
@@ -45,7 +45,7 @@ def run_collect(
         watch.start("collecting trajectories", total, done=sum(1 for _ in done))
         with recorded_model(run, folder, watch) as model:
             finish(_collect(run, tasks, model, (done, failed), watch))
-        count = done.sort(lambda episode: (order[episode.task.name], episode.seed))
+        count = done.sort(by_task(tasks), Placed)
         failed.close()
         if count == total:
             folder.finish()
@@ -62,15 +62,16 @@ async def _collect(
     watch: Progress,
 ) -> None:
     done, failed = files
-    policy = PromptedPolicy(model, run.policy)
+    runner = Runner(lambda: make_env(run.env), PromptedPolicy(model, run.policy), run.limits)
     try:
         await collect(
             tasks,
-            runner=Runner(lambda: make_env(run.env), policy, run.limits),
+            runner=runner,
             effort=Effort(run.samples, run.seed, run.concurrency),
             done=done,
             failed=failed,
             progress=lambda episode: watch.advance(episode.task.name),
         )
     finally:
+        await runner.close()
         await model.close()

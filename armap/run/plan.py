@@ -9,8 +9,9 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import fingerprint, make_env, narrow, select_tasks
+from armap.envs import fingerprint, make_env, make_measures, narrow, select_tasks
 from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
+from armap.objective import Objective
 from armap.planners import Context, make_planner, temperature
 from armap.planners.best_of_n import BestOfNConfig, stored_candidates
 from armap.policy import PromptedPolicy
@@ -18,6 +19,7 @@ from armap.rewards import make_reward
 from armap.rollout import Runner
 from armap.run.grade import evaluate
 from armap.run.model import recorded_model
+from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
 from armap.storage import JsonLines, RunFolder
 from armap.types import Failure, Plan, Record, Task
@@ -79,7 +81,6 @@ def plan_tasks(
     watch: Progress,
 ) -> bool:
     """Plan what has no whole plan yet; True when nothing is left to try again."""
-    order = {task.name: index for index, task in enumerate(tasks)}
     done = folder.lines("plans.jsonl", Plan)
     failed = folder.lines("failures.jsonl", PlanFailure)
     failed.clear()
@@ -91,7 +92,7 @@ def plan_tasks(
         with model as opened:
             reward = make_reward(run.reward) if run.reward else None
             finish(work.all(missing, opened, reward))
-    count = done.sort(lambda plan: order[plan.task.name])
+    count = done.sort(by_task(tasks), Placed)
     failed.close()
     if count < len(tasks):
         watch.say(f"{len(tasks) - count} of {len(tasks)} tasks have no plan, see failures.jsonl")
@@ -133,7 +134,11 @@ class _Work:
         run = self._run
         policy = PromptedPolicy(model, run.policy, temperature(run.planner))
         runner = Runner(lambda: make_env(run.env), policy, run.limits)
-        planner = make_planner(run.planner, Context(runner, reward, run.budget.task))
+        objective = (
+            Objective.parse(run.objective, make_measures(run.env)) if run.objective else None
+        )
+        context = Context(runner, reward, run.budget.task, objective)
+        planner = make_planner(run.planner, context)
 
         async def one(task: Task) -> None:
             if self._broke:
@@ -146,6 +151,7 @@ class _Work:
         try:
             await for_each(tasks, one, concurrency=run.concurrency)
         finally:
+            await runner.close()
             await model.close()
             if reward is not None:
                 await reward.close()

@@ -6,10 +6,11 @@ import fcntl
 import json
 import logging
 import platform
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
@@ -34,6 +35,7 @@ __all__ = [
 R = TypeVar("R", bound=Record)
 _log = logging.getLogger(__name__)
 _PACKAGES = ("pydantic", "numpy", "aiohttp", "torch", "transformers")
+_VERSION = re.compile(r"^Version: (.+)$", re.MULTILINE)
 _MANIFEST = "manifest.json"
 _LOCK = ".lock"
 _FAILURES = "failures.jsonl"
@@ -55,6 +57,8 @@ class Manifest(Record):
     finished: bool = False
     seconds: float = 0.0
     """Wall time spent, over all sessions of this run."""
+    source: str = ""
+    """Folder of the run that this one was made out of, by another way than its stage."""
 
 
 class RunFolder:
@@ -75,7 +79,7 @@ class RunFolder:
         self._started = datetime.now(UTC)
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913  (all by name: what a run is, and what it is made of)
         cls,
         path: Path,
         *,
@@ -83,6 +87,7 @@ class RunFolder:
         config: Record,
         free: Collection[str] = ("out",),
         world: Mapping[str, str] | None = None,
+        source: str = "",
         overwrite: bool = False,
     ) -> Self:
         """Create the folder, or continue it when it was made with the same configuration.
@@ -94,6 +99,7 @@ class RunFolder:
             free: those that may differ (dotted names); a finished run whose free settings
                 changed, other than ``out``, is taken up again.
             world: digests of the data behind the run's environment.
+            source: the run that this one is made out of, if that is not what its stage does.
             overwrite: empty the folder first.
 
         Raises:
@@ -112,11 +118,12 @@ class RunFolder:
                 _empty(path)
                 existing = None
             if existing is not None:
+                _refuse_source(path, existing.source, source)
                 _refuse_changes(path, existing, stage, content, free)
                 _refuse_another_world(path, existing.world, world or {})
                 manifest = _continued(existing, content)
                 return cls(path, manifest, resumed=True, lock=lock)
-            manifest = _fresh(stage, content, path, world or {})
+            manifest = _fresh(stage, content, source, path, world or {})
         except ConfigError:
             lock.close()
             raise
@@ -248,6 +255,12 @@ def _without(config: JsonValue, names: Collection[str]) -> JsonValue:
     return {key: _without(value, inner[key]) for key, value in config.items() if key not in names}
 
 
+def _refuse_source(path: Path, there: str, here: str) -> None:
+    if there != here:
+        made = f"a run made out of {there}" if there else "another run"
+        raise ConfigError(f"{path}: holds {made}; use another --out, or --overwrite")
+
+
 def _refuse_changes(
     path: Path,
     manifest: Manifest,
@@ -279,7 +292,7 @@ def _refuse_another_world(path: Path, there: Mapping[str, str], here: Mapping[st
 
 
 def _fresh(
-    stage: str, config: dict[str, JsonValue], path: Path, world: Mapping[str, str]
+    stage: str, config: dict[str, JsonValue], source: str, path: Path, world: Mapping[str, str]
 ) -> Manifest:
     seed = config.get("seed", 0)
     manifest = Manifest(
@@ -290,6 +303,7 @@ def _fresh(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
         git_commit=_git_commit(),
+        source=source,
     )
     _save_manifest(path, manifest)
     return manifest
@@ -313,10 +327,16 @@ def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in ("armap", *_PACKAGES):
         try:
-            found[package] = version(package)
+            found[package] = _version(package)
         except PackageNotFoundError:
             continue
     return found
+
+
+def _version(package: str) -> str:
+    """Read without all of the package's description, which ``version`` takes apart first."""
+    found = _VERSION.search(distribution(package).read_text("METADATA") or "")
+    return found[1] if found else version(package)
 
 
 def _git_commit() -> str | None:

@@ -53,35 +53,39 @@ class JsonLines(Generic[R]):
         self.close()
         self.path.unlink(missing_ok=True)
 
-    def sort(self, key: Callable[[R], Any]) -> int:
+    def sort(self, key: Callable[[Any], Any], kind: type[Record] | None = None) -> int:
         """Put the records in order, atomically; return how many there are.
 
         Holds keys in memory, not records.
+
+        Args:
+            key: what to order by.
+            kind: as much of a record as ``key`` looks at, which is quicker to read; None: all.
         """
-        return self._rewrite(lambda places: sorted(places, key=lambda item: item[0]), key)
+        places = self._places(key, kind or self._kind)
+        return self._rewrite(sorted(places, key=lambda item: item[0]))
 
     def keep(self, wanted: Callable[[R], bool]) -> int:
         """Drop the records that are not ``wanted``, atomically; return how many stay."""
-        return self._rewrite(lambda places: (item for item in places if item[0]), wanted)
+        return self._rewrite(item for item in self._places(wanted, self._kind) if item[0])
 
-    def _rewrite(
-        self, choose: Callable[[Iterator[_Place]], Iterable[_Place]], key: Callable[[R], Any]
-    ) -> int:
-        """Write the lines at the chosen places, each found with the key of its record."""
-        self.close()
+    def _rewrite(self, chosen: Iterable[_Place]) -> int:
+        """Write the lines at the chosen places."""
         count, draft = 0, self.path.with_name(self.path.name + ".part")
-        self.path.touch()
         with self.path.open("rb") as old, draft.open("wb") as new:
-            for _, place, length in choose(self._places(key)):
+            for _, place, length in chosen:
                 old.seek(place)
                 new.write(old.read(length))
                 count += 1
         draft.replace(self.path)
         return count
 
-    def _places(self, key: Callable[[R], Any]) -> Iterator[_Place]:
-        for place, length, record in _numbered(self.path, self._kind):
-            yield key(record), place, length
+    def _places(self, key: Callable[[Any], Any], kind: type[Record]) -> Iterator[_Place]:
+        """Where each record is, with its key."""
+        self.close()
+        self.path.touch()
+        found = _numbered(self.path, kind)
+        return ((key(record), place, length) for place, length, record in found)
 
     def close(self) -> None:
         """Flush to the device and close. Idempotent."""

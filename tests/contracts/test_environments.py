@@ -13,11 +13,13 @@ from armap.envs.webshop.tasks import tasks as webshop_tasks
 from armap.oracle import GradedEnvironment
 from armap.plugins import ImportConfig
 from armap.protocols import Environment
+from benchmarks.toy_shop import Shop
 from tests.contracts.environment import EnvironmentContract
 from tests.contracts.worlds import Corridor
 from tests.shops import shop_config, write_shop
 
 CORRIDOR = ImportConfig(target="tests.contracts.worlds:Corridor", options={"length": 2})
+SHOP = ImportConfig(target="benchmarks.toy_shop:Shop")
 
 
 class TestGame24(EnvironmentContract):
@@ -84,6 +86,14 @@ class TestImported(EnvironmentContract):
         return make_env(CORRIDOR)
 
 
+class TestToyShop(EnvironmentContract):
+    task = Shop.tasks("train")[0]
+    legal = ("look 3", "look 1", "buy")
+
+    def make(self) -> Environment:
+        return make_env(SHOP)
+
+
 def test_graded_twins_can_grade(tmp_path: Path) -> None:
-    for config in (Game24Config(), shop_config(write_shop(tmp_path)), CORRIDOR):
+    for config in (Game24Config(), shop_config(write_shop(tmp_path)), CORRIDOR, SHOP):
         assert isinstance(make_graded_env(config), GradedEnvironment)

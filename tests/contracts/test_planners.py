@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from armap.envs import make_env
+from armap.envs import make_env, make_measures
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.puzzles import tasks
-from armap.errors import ConfigError, ModelError
+from armap.errors import ConfigError, ModelError, ObjectiveError
+from armap.objective import Objective
 from armap.planners import AnyPlannerConfig, Context, make_planner, temperature
 from armap.planners.best_of_n import BestOfNConfig
 from armap.planners.mcts import MCTSConfig
@@ -87,10 +88,13 @@ class Twice:
         )
 
 
-def build(config: AnyPlannerConfig, player: Player, reward: Near | None = None) -> Planner:
+def build(
+    config: AnyPlannerConfig, player: Player, reward: Near | None = None, objective: str = ""
+) -> Planner:
     policy = PromptedPolicy(player, PolicyConfig(), temperature(config))
     runner = Runner(lambda: make_env(Game24Config()), policy)
-    return make_planner(config, Context(runner, reward or Near()))
+    aim = Objective.parse(objective, make_measures(Game24Config())) if objective else None
+    return make_planner(config, Context(runner, reward or Near(), objective=aim))
 
 
 def plans(config: AnyPlannerConfig, *, together: bool, seed: int = 1) -> list[Plan]:
@@ -136,6 +140,37 @@ def test_best_of_n_takes_the_best_and_scores_each_once() -> None:
     raws = [candidate.score.raw for candidate in plan.candidates if candidate.score]
     assert len(reward.asked) == len(raws) == 8
     assert plan.chosen == raws.index(max(raws)), "ties go to the first"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [BestOfNConfig(n=8), ReflexionConfig(trials=4, threshold=0.999), MCTSConfig(trajectories=6)],
+    ids=lambda config: config.kind,
+)
+def test_the_answer_is_the_first_with_the_highest_utility(config: AnyPlannerConfig) -> None:
+    objective = "reward - 0.5 * words / 10"
+    planner = build(config, Player(), objective=objective)
+    plan = asyncio.run(planner.plan(TASKS[0], seed=0))
+    words = make_measures(Game24Config())["words"].of
+    utilities = [candidate.utility for candidate in plan.candidates]
+    assert utilities == [
+        c.score.calibrated - 0.5 * words(c.trajectory) / 10 for c in plan.candidates if c.score
+    ]
+    assert plan.chosen == utilities.index(max(u for u in utilities if u is not None))
+    assert plan.objective == objective
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_without_an_objective_there_is_no_utility() -> None:
+    plan = asyncio.run(build(BestOfNConfig(n=3), Player()).plan(TASKS[0], seed=0))
+    assert [candidate.utility for candidate in plan.candidates] == [None] * 3
+    assert plan.objective == ""
+
+
+def test_an_objective_without_a_value_ends_the_run_with_the_trajectorys_name() -> None:
+    planner = build(BestOfNConfig(n=3), Player(), objective="reward / (steps - steps)")
+    with pytest.raises(ObjectiveError, match=r"division by zero .* for trajectory \w{16} of task"):
+        asyncio.run(planner.plan(TASKS[0], seed=0))
 
 
 def test_sample_i_is_the_same_for_every_n() -> None:
@@ -225,7 +260,7 @@ class TestMCTS:
         assert reward.asked == actions
 
     def test_terminal_trajectories_inside_the_tree_are_candidates(self) -> None:
-        planner = build(MCTSConfig(trajectories=200, width=2, patience=30), Player())
+        planner = build(MCTSConfig(trajectories=2000, width=2, patience=5), Player())
         plan = asyncio.run(planner.plan(TASKS[0], seed=3))
         assert plan.remark
         assert all(

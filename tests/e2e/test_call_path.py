@@ -89,12 +89,15 @@ def answered(folder: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_faults_a_kill_and_a_poisoned_prompt_cost_nothing_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("exchange", ["auto", "aiohttp"])
+def test_faults_a_kill_and_a_poisoned_prompt_cost_nothing_twice(
+    exchange: str, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
 
     async def scenario(stub: StubServer) -> None:
         tasks = {"split": "test", "limit": 40}
-        path = write_plan(tmp_path, stub.url, tasks=tasks)
+        path = write_plan(tmp_path, stub.url, tasks=tasks, llm={"exchange": exchange})
         process = await start("plan", "-c", path)
         until = time.monotonic() + 60
         while sum(stub.stats.successes.values()) < 150 and process.returncode is None:
@@ -296,12 +299,13 @@ def test_forty_samples_with_a_cap_of_32_at_a_host_name(tmp_path: Path) -> None:
     with_stub(Settings(replies="game24", latency=0.05), scenario)
 
 
+@pytest.mark.parametrize("exchange", ["auto", "aiohttp"])
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_at_once_although_calls_are_on_their_way(
-    sign: signal.Signals, tmp_path: Path
+    sign: signal.Signals, exchange: str, tmp_path: Path
 ) -> None:
     async def scenario(stub: StubServer) -> None:
-        path = write_plan(tmp_path, stub.url, llm={"timeout": 60.0})
+        path = write_plan(tmp_path, stub.url, llm={"timeout": 60.0, "exchange": exchange})
         process = await start("plan", "-c", path)
         while stub.stats.in_flight < 12:
             await asyncio.sleep(0.005)

@@ -36,6 +36,8 @@ class Ask:
     n: int
     attempt: int = 0
     """How many requests of this identity came before."""
+    answer: bytes = b""
+    """The body of the true answer, once it is written."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:

@@ -138,15 +138,20 @@ class StubServer:
                 self.requests.append(Request(request.headers(), ask.body))
             refused = forbidden(self.settings, request.head) or refusal(self.settings, ask)
             if refused is None and not self._crowded(connection):
-                wait = self._wait(ask)
-                connection.pending = (
-                    self._loop.call_later(wait, self._answer, connection, ask)
-                    if wait
-                    else self._loop.call_soon(self._answer, connection, ask)
-                )
+                self._wait_for(connection, ask)
                 return
         if refused is not None:
             self._end(connection, *refused)
+
+    def _wait_for(self, connection: Connection, ask: Ask) -> None:
+        """Answer when the latency is over. The answer is written meanwhile: a hundred requests
+        that come together are not to wait for each other's answers to be thought of."""
+        wait = self._wait(ask)
+        if not wait:
+            connection.pending = self._loop.call_soon(self._answer, connection, ask)
+            return
+        connection.pending = self._loop.call_later(wait, self._answer, connection, ask)
+        self._body(ask)
 
     def _crowded(self, connection: Connection) -> bool:
         """Turn a request away when too many are in flight."""
@@ -188,7 +193,9 @@ class StubServer:
         self._end(connection, 200, self._body(ask))
 
     def _body(self, ask: Ask) -> bytes:
-        return completion(ask, self._write, single=self.settings.single)
+        if not ask.answer:
+            ask.answer = completion(ask, self._write, single=self.settings.single)
+        return ask.answer
 
     def _end(self, connection: Connection, status: int, body: bytes, headers: bytes = b"") -> None:
         self.stats.in_flight -= 1

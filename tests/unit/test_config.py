@@ -266,3 +266,35 @@ def test_out_replaces_that_of_file_and_settings(files: Files) -> None:
     assert files.load(COLLECT, out="elsewhere").out == "elsewhere"
     assert files.load("seed: 1\n", out="elsewhere").out == "elsewhere"
     assert files.load(COLLECT, "collect", "out=there", out="elsewhere").out == "elsewhere"
+
+
+class TestObjective:
+    PLAN = "out: x\nplanner: {kind: best_of_n}\nreward: {kind: brevity}\n"
+
+    def test_it_is_kept_in_its_canonical_form(self, files: Files) -> None:
+        run = files.load(f"{self.PLAN}objective: reward - .10*( steps )\n", "plan")
+        assert isinstance(run, PlanRun)
+        assert run.objective == "reward - 0.1 * steps"
+        assert files.load(self.PLAN, "plan").model_dump()["objective"] is None
+
+    def test_it_may_be_set_on_the_command_line(self, files: Files) -> None:
+        run = files.load(self.PLAN, "plan", "objective=reward - 0.5 * illegal")
+        assert isinstance(run, PlanRun)
+        assert run.objective == "reward - 0.5 * illegal"
+
+    def test_an_unknown_measure_is_named_with_those_there_are(self, files: Files) -> None:
+        said = files.refusal(f"{self.PLAN}objective: reward - stepz\n", "plan")
+        assert said.startswith(
+            "objective: 'reward - stepz': no measure 'stepz'; did you mean 'steps'? "
+        )
+        assert "illegal (actions)" in said
+
+    def test_the_measures_are_those_of_the_runs_environment(self, files: Files) -> None:
+        env = "env: {kind: import, target: 'tests.contracts.worlds:Corridor'}\n"
+        assert "no measure 'illegal'" in files.refusal(
+            f"{self.PLAN}{env}objective: reward - illegal\n", "plan"
+        )
+
+    def test_nothing_is_selected_by_it_in_a_baseline(self, files: Files) -> None:
+        said = files.refusal("out: x\nplanner: {kind: greedy}\nobjective: reward\n", "plan")
+        assert said.startswith("objective: greedy does not select")

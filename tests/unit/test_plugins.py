@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
@@ -51,8 +52,18 @@ def test_a_file_relative_to_the_working_folder(
 ) -> None:
     (tmp_path / "world.py").write_text("NAME = __name__\n")
     monkeypatch.chdir(tmp_path)
-    assert load("world.py:NAME") == "armap_import_world"
+    assert load("world.py:NAME").startswith("armap_import_world_")
     assert "world" not in sys.modules
+
+
+def test_a_file_is_run_again_only_when_it_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "counted.py"
+    path.write_text("THING = object()\n")
+    first = load(f"{path}:THING")
+    assert load(f"{path}:THING") is first
+    path.write_text("THING = 'another'\n")
+    os.utime(path, ns=(1, 1))
+    assert load(f"{path}:THING") == "another"
 
 
 def test_two_files_of_one_name_are_two_modules(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from armap.errors import EnvError, ModelError, RunBudgetSpent, TaskBudgetSpent
 from armap.llms.scripted import Scripted, ScriptedConfig
 from armap.policy import PolicyConfig, PromptedPolicy
 from armap.protocols import Environment
-from armap.rollout import Runner, replay
+from armap.rollout import Point, Runner, replay
 from armap.storage import JsonLines
 from armap.types import (
     Action,
@@ -89,7 +89,8 @@ def test_a_prefix_is_replayed_and_costs_nothing() -> None:
     whole = run()
     policy = PromptedPolicy(Scripted(ScriptedConfig(default=("right",))))
     runner = Runner(lambda: Corridor(length=2), policy)
-    rest = asyncio.run(runner.run(TASK, seed=4, prefix=whole.steps[:1]))
+    start = Point(whole.steps[:1], whole.steps[1].observation)
+    rest = asyncio.run(runner.run(TASK, seed=4, start=start))
     assert rest.steps == whole.steps
     assert rest.usage.calls == 1
 

@@ -13,8 +13,9 @@ from pydantic_core import to_json
 from armap.batching import together
 from armap.calls import current_scope
 from armap.environment import proxy_for, secret
-from armap.errors import MalformedReply, ModelError, TimedOut
-from armap.llms.openai.faults import OVERLOADED, broken, refused, seconds_to_wait
+from armap.errors import ConfigError, MalformedReply, ModelError
+from armap.llms.openai.exchange import ExchangeError, open_exchange
+from armap.llms.openai.faults import broken, refused, seconds_to_wait
 from armap.llms.openai.limiter import Limiter
 from armap.llms.openai.wire import body, read
 from armap.types import Completions, Usage
@@ -22,9 +23,8 @@ from armap.types import Completions, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import aiohttp
-
     from armap.llms.openai.config import OpenAIConfig, RetryConfig
+    from armap.llms.openai.exchange import Exchange, Reply
     from armap.llms.openai.limiter import CapChange
     from armap.types import Message, Sampling
 
@@ -55,7 +55,7 @@ class OpenAIModel:
         self._told = told
         self.max_n = config.max_n
         """Samples one request may ask for, as far as is known; None: any number."""
-        self._session: aiohttp.ClientSession | None = None
+        self._open: Exchange | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limiter: Limiter | None = None
         head, sign, query = config.base_url.partition("?")
@@ -82,9 +82,9 @@ class OpenAIModel:
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._open is not None:
+            await self._open.close()
+            self._open = None
         if self._limiter is not None:
             self._limiter = None
             _give_back(self._url)
@@ -129,75 +129,58 @@ class OpenAIModel:
 
     async def _exchange(self, data: bytes, sampling: Sampling) -> Completions:
         """One try: wait for a slot, send, read."""
-        import aiohttp
-
-        session, limiter = await self._connected()
-        await limiter.acquire()
-        sent = time.perf_counter()
+        exchange = await self._connected()
         try:
-            session_id = current_scope().session
-            headers = {"X-Session-ID": session_id} if session_id else None
-            async with session.post(
-                self._url, data=data, headers=headers, allow_redirects=False
-            ) as response:
-                content = await response.read()
-                if response.status != 200:
-                    error = self._refused(response, content)
-                    if response.status in OVERLOADED:
-                        limiter.failed(type(error).__name__, sent)
-                    raise error
-            reply = read(content, sampling)
-            limiter.succeeded(sent)
-        except (aiohttp.ClientError, OSError) as problem:
-            failure = broken(problem, url=self._url, timeout=self._config.timeout)
-            if isinstance(failure, TimedOut):
-                limiter.failed(type(failure).__name__, sent)
-            raise failure from problem
+            reply = await exchange.post(data, current_scope().session)
+        except (ExchangeError, OSError) as problem:
+            raise broken(problem, url=self._url, timeout=self._config.timeout) from problem
+        if reply.status != 200:
+            raise self._refused(reply)
+        try:
+            return read(reply.body, sampling)
         except MalformedReply as error:
             raise MalformedReply(f"{self._url}: {error}") from error
-        finally:
-            limiter.release()
-        return reply
 
-    def _refused(self, response: aiohttp.ClientResponse, data: bytes) -> Exception:
+    def _refused(self, reply: Reply) -> Exception:
         name = self._config.api_key_env
         error = refused(
-            response.status,
-            data,
+            reply.status,
+            reply.body,
             url=self._url,
             model=self._config.model,
             key=f"${name} is {'set, but not to a valid key' if secret(name) else 'not set'}",
         )
         if isinstance(error, ModelError):
-            error.retry_after = seconds_to_wait(response.headers)
+            error.retry_after = seconds_to_wait(reply.headers)
         return error
 
-    async def _connected(self) -> tuple[aiohttp.ClientSession, Limiter]:
+    async def _connected(self) -> Exchange:
         """Connections belong to an event loop; a new loop gets new ones."""
-        if self._limiter is None:
-            self._limiter = _shared_limiter(self._url, self._config, self._told)
         loop = asyncio.get_running_loop()
-        if self._session is None or self._loop is not loop:
-            old, old_loop = self._session, self._loop
-            self._session, self._loop = self._opened(), loop
+        if self._open is None or self._loop is not loop:
+            old, old_loop = self._open, self._loop
+            self._open, self._loop = self._opened(), loop
             if old is not None and old_loop is not None and old_loop.is_closed():
                 await old.close()
-        return self._session, self._limiter
+        return self._open
 
-    def _opened(self) -> aiohttp.ClientSession:
-        import aiohttp
-
+    def _opened(self) -> Exchange:
+        if self._limiter is None:
+            self._limiter = _shared_limiter(self._url, self._config, self._told)
         key = secret(self._config.api_key_env)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._config.timeout),
-            headers={
+        if not key.isprintable():
+            raise ConfigError(f"${self._config.api_key_env}: the key must be one line of text")
+        return open_exchange(
+            self._url,
+            {
                 "Content-Type": "application/json",
                 **({"Authorization": f"Bearer {key}"} if key else {}),
                 **self._config.extra_headers,
             },
+            self._limiter,
+            timeout=self._config.timeout,
             proxy=proxy_for(self._url),
+            aiohttp=self._config.exchange == "aiohttp",
         )
 
 

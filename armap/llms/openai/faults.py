@@ -28,14 +28,12 @@ from armap.errors import (
     ServerFailed,
     TimedOut,
 )
+from armap.llms.openai.exchange import CannotConnect, CutOff, ExchangeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OVERLOADED", "broken", "refused", "seconds_to_wait"]
-
-OVERLOADED = frozenset({408, 429, 503, 529})
-"""Status codes that say that the endpoint has too much to do."""
+__all__ = ["broken", "refused", "seconds_to_wait"]
 
 _PASSING = {408: TimedOut, 409: ServerFailed, 425: ServerFailed, 429: RateLimited}
 _CONTEXT = re.compile(
@@ -138,30 +136,30 @@ def _said(data: bytes) -> dict[str, str]:
 
 def broken(error: Exception, *, url: str, timeout: float) -> ModelError:
     """The error for an exchange that did not come to its end."""
-    import aiohttp
-
-    reason = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, TimeoutError):
         return TimedOut(f"{url}: no whole reply within {timeout:g} s (llm.timeout)")
-    if isinstance(error, aiohttp.ClientPayloadError):
+    if isinstance(error, CutOff):
         return MalformedReply(f"{url}: the reply was cut off")
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, CannotConnect):
         hint = "is llm.base_url right and the server up?"
         if error.errno == errno.EMFILE:
             hint = "raise the limit on open files (ulimit -n) or lower llm.concurrency"
-        elif isinstance(error, aiohttp.ClientProxyConnectionError):
+        elif error.proxy:
             hint = f"is the proxy right that ${url.partition(':')[0]}_proxy names?"
-        return ConnectionFailed(f"{url}: cannot connect: {error.strerror or reason}; {hint}")
+        return ConnectionFailed(f"{url}: cannot connect: {error}; {hint}")
+    reason = str(error)
+    if not isinstance(error, ExchangeError):
+        reason = f"{type(error).__name__}: {reason}".rstrip(": ")
     return ConnectionFailed(f"{url}: the connection broke: {reason}")
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
     """``Retry-After`` as seconds, whether it is a number or a date; None when it is neither.
 
-    >>> seconds_to_wait({"Retry-After": "2.5"})
+    >>> seconds_to_wait({"retry-after": "2.5"})
     2.5
     """
-    value = headers.get("Retry-After", "")
+    value = headers.get("retry-after", "")
     try:
         seconds = float(value)
     except ValueError:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CapChange", "Limiter"]
 
+_OVERLOADED = {408: "TimedOut", 429: "RateLimited", 503: "ServerFailed", 529: "ServerFailed"}
+"""Status codes that say that the endpoint has too much to do, and what such failures are called."""
 _SMOOTH = 0.1
 """Weight of one reply in the smoothed latency."""
 
@@ -52,7 +54,7 @@ class Limiter:
         self._most = most
         self._adaptive = adaptive
         self._told = told
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Callable[[], bool]] = deque()
         self._doubling = True
         self._answered = 0
         self._latency = self._best = 0.0
@@ -65,13 +67,27 @@ class Limiter:
         self._most = min(self._most, most)
         self.cap = min(self.cap, self._most)
 
+    def enter(self, begin: Callable[[], bool]) -> None:
+        """Call ``begin`` once there is a slot, at once if there is one, else in its turn.
+
+        It is called in the very moment in which the slot is given back by somebody else, and
+        gives it back itself in the end with :meth:`release`. When it returns False it was not
+        interested any more, and the slot is the next one's.
+        """
+        self._waiting.append(begin)
+        self._admit()
+
     async def acquire(self) -> None:
         """Wait for a slot; give it back with :meth:`release`."""
-        if self.taken < self.cap and not self._waiting:
-            self.taken += 1
-            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+
+        def begin() -> bool:
+            if turn.done():
+                return False
+            turn.set_result(None)
+            return True
+
+        self.enter(begin)
         try:
             await turn
         except asyncio.CancelledError:
@@ -84,8 +100,15 @@ class Limiter:
         self.taken -= 1
         self._admit()
 
+    def replied(self, status: int, sent: float) -> None:
+        """A request that was sent at ``sent`` (``time.perf_counter``) got a reply."""
+        if status == 200:
+            self.succeeded(sent)
+        elif status in _OVERLOADED:
+            self.failed(_OVERLOADED[status], sent)
+
     def succeeded(self, sent: float) -> None:
-        """A request that was sent at ``sent`` (``time.perf_counter``) was answered."""
+        """A request that was sent at ``sent`` was answered."""
         if self._adaptive is None:
             return
         seconds = time.perf_counter() - sent
@@ -120,7 +143,7 @@ class Limiter:
 
     def _admit(self) -> None:
         while self._waiting and self.taken < self.cap:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.taken += 1
-                turn.set_result(None)
+            begin = self._waiting.popleft()
+            self.taken += 1
+            if not begin():
+                self.taken -= 1

@@ -27,6 +27,7 @@ from armap.errors import (
 )
 from armap.llms.openai import CapChange, OpenAIConfig, OpenAIModel, RetryConfig
 from armap.llms.openai.client import _wait
+from armap.llms.openai.exchange import Disconnected
 from armap.types import Completions, Message, Sampling, Task, Usage
 from tests.stub import Fault, Settings, StubServer
 
@@ -35,6 +36,17 @@ Use = Callable[[OpenAIModel, StubServer], Coroutine[Any, Any, T]]
 PROMPT = [Message(role="user", content="Left: 4 4 6 6")]
 TASK = Task(env="toy", name="one", split="dev", instruction="")
 OK = (200, '{"choices": [{"message": {"content": "24"}}]}')
+
+
+OVER = {"exchange": "auto"}
+"""What the test at hand goes over."""
+
+
+@pytest.fixture(autouse=True, params=["auto", "aiohttp"])
+def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test goes over both exchanges: our own, and aiohttp's."""
+    monkeypatch.setitem(OVER, "exchange", request.param)
+    return str(request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +61,8 @@ def prompt(text: str) -> list[Message]:
 
 def config(url: str, **fields: Any) -> OpenAIConfig:
     retry = {"wait": 0.001, "longest": 0.01, **fields.pop("retry", {})}
-    return OpenAIConfig.model_validate({"base_url": url, "model": "stub", "retry": retry, **fields})
+    given = {"base_url": url, "model": "stub", "retry": retry, **OVER, **fields}
+    return OpenAIConfig.model_validate(given)
 
 
 def talk(
@@ -163,6 +176,19 @@ class TestRequests:
         monkeypatch.setenv("MY_KEY", "hush\r\n")
         _, stub = ask(api_key_env="MY_KEY")
         assert stub.requests[0].headers["Authorization"] == "Bearer hush"
+
+    def test_a_key_of_two_lines_is_a_mistake_and_not_shown(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MY_KEY", "hush\r\nX-Other: 1")
+        with pytest.raises(ConfigError, match=r"\$MY_KEY: the key must be one line") as refused:
+            ask(api_key_env="MY_KEY")
+        assert "hush" not in str(refused.value)
+
+    @pytest.mark.parametrize("headers", [{"X Y": "1"}, {"X:": "1"}, {"X": "1\r\nY: 2"}, {"": "1"}])
+    def test_extra_headers_are_headers(self, headers: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match="is no header"):
+            config("http://localhost/v1", extra_headers=headers)
 
     def test_without_a_key_there_is_no_header(self) -> None:
         _, stub = ask(api_key_env="NO_SUCH_KEY")
@@ -338,14 +364,15 @@ class TestRetries:
         assert wait is not None
         assert 50.0 <= wait <= 55.0
 
-    def test_the_cause_is_the_failure_itself(self) -> None:
+    def test_the_cause_is_the_failure_itself(self, exchange: str) -> None:
         for tries in (1, 2):
             error, _ = ask_strange(b"", retry={"tries": tries})
             causes = []
             while (error := error.__cause__) is not None:
                 assert error not in causes
                 causes.append(error)
-            assert isinstance(causes[-1], aiohttp.ServerDisconnectedError)
+            last = aiohttp.ServerDisconnectedError if exchange == "aiohttp" else Disconnected
+            assert isinstance(causes[-1], last)
 
     def test_no_number_of_tries_is_too_many(self) -> None:
         wait = _wait(RetryConfig(tries=10_000), ServerFailed("down"), 5000, inf)
@@ -364,7 +391,7 @@ class TestStrangeServers:
     @pytest.mark.parametrize(
         ("answer", "kind", "said"),
         [
-            (b"", ConnectionFailed, "the connection broke: ServerDisconnectedError"),
+            (b"", ConnectionFailed, "the connection broke: "),
             (b"220 mail.example ESMTP\r\n\r\n", ConnectionFailed, "the connection broke: "),
             (http("200 OK", b"<html>It works!</html>"), MalformedReply, "<html>It works!"),
             (http("204 No Content"), ConfigError, "status 204"),

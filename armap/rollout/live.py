@@ -1,0 +1,336 @@
+"""Live episodes: environment instances, kept where they stand and lent to who goes on there.
+
+A search comes back to the same prefixes again and again. Where the environment has snapshots,
+one is restored. Where it has none, the prefix is replayed and every observation compared with
+the recorded one; the instance whose episode is already the longest prefix of what is wanted is
+preferred, so that most replays are short or none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+
+from armap.errors import EnvError, boundary
+from armap.protocols import SnapshotEnvironment
+from armap.rollout.worker import Worker
+from armap.types import Observation, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from armap.protocols import Environment
+    from armap.types import Action, Task
+
+__all__ = ["Counts", "Live", "Point", "Pool", "replay"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Point(NamedTuple):
+    """Where an episode stands: from here it can be gone on with, any number of times."""
+
+    steps: tuple[Step, ...]
+    observation: Observation
+    """What is seen after the steps."""
+    snapshot: Hashable = None
+    """The environment's own state, where it has snapshots."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the environments were asked to do."""
+
+    steps: int = 0
+    """Actions taken, the replayed ones included."""
+    replayed: int = 0
+    """Those of them that only led back to where an episode had been."""
+    resets: int = 0
+    restores: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """An instance and the episode it is in."""
+
+    env: Environment
+    worker: Worker | None
+    snapshots: bool = False
+    task: Task | None = None
+    steps: list[Step] = field(default_factory=list[Step])
+    seen: Observation = Observation(text="")
+
+    def leads_to(self, task: Task, steps: Sequence[Step]) -> bool:
+        """Whether its episode is a prefix of ``steps``."""
+        return (
+            self.task is not None
+            and len(self.steps) <= len(steps)
+            and (self.task is task or self.task == task)
+            and all(
+                mine is theirs or mine.action.text == theirs.action.text
+                for mine, theirs in zip(self.steps, steps, strict=False)
+            )
+        )
+
+
+def replay(env: Environment, task: Task, steps: Sequence[Step]) -> Observation:
+    """Reset ``env`` and repeat ``steps``; return what is seen after the last one.
+
+    Raises:
+        EnvError: the environment failed, or showed something else than it did before.
+    """
+    with boundary(EnvError, f"replaying {task.env}/{task.name}"):
+        return _repeat(env, task, env.reset(task), steps, done=0)
+
+
+def _repeat(
+    env: Environment, task: Task, seen: Observation, steps: Sequence[Step], *, done: int
+) -> Observation:
+    for number, step in enumerate(steps[done:], start=done):
+        _compare(task, seen, step.observation, f"before step {number}")
+        seen = env.step(step.action)
+    return seen
+
+
+def _compare(task: Task, seen: Observation, recorded: Observation, where: str) -> None:
+    if seen is not recorded and seen != recorded:
+        raise EnvError(
+            f"{task.env}/{task.name} diverged {where}: "
+            f"{seen.text[:80]!r}, recorded {recorded.text[:80]!r}"
+        )
+
+
+class Pool:
+    """The instances of one environment, shared by all episodes in flight.
+
+    Args:
+        make_env: makes an instance. Its ``capacity`` bounds how many there are; one that is
+            ``blocking`` is stepped in a thread of its own.
+        seconds: deadline of one step of a blocking environment; None for none.
+    """
+
+    def __init__(self, make_env: Callable[[], Environment], seconds: float | None) -> None:
+        self._make = make_env
+        self._seconds = seconds
+        self._idle: list[Live] = []
+        """Not lent, and in an episode that somebody may go on with."""
+        self._blank: list[Live] = []
+        """Not lent, good for any beginning."""
+        self._waiting: deque[asyncio.Future[Live | None]] = deque()
+        self._closing: set[asyncio.Future[None]] = set()
+        self._count = 0
+        self.counts = Counts()
+        self.capacity: int | None = None
+        """Of the environment; known after the first instance was made."""
+
+    async def begin(self, task: Task) -> Live:
+        """Lend an instance at the beginning of ``task``.
+
+        Raises:
+            EnvError: it failed.
+        """
+        live = await self._borrow(task, None)
+        self.counts.resets += 1
+        await self._do(live, f"resetting {task.env}/{task.name}", lambda: _reset(live, task))
+        return live
+
+    async def reach(self, task: Task, point: Point) -> Live:
+        """Lend an instance that stands at ``point``.
+
+        Raises:
+            EnvError: it failed, or shows something else than is recorded.
+        """
+        what = f"replaying {task.env}/{task.name}"
+        if point.snapshot is not None:
+            live = await self._borrow(task, None)
+            self.counts.restores += 1
+            await self._do(live, what, lambda: _restore(live, task, point))
+            return live
+        live = await self._borrow(task, point.steps)
+        ready = live.leads_to(task, point.steps)
+        again = len(point.steps) - (len(live.steps) if ready else 0)
+        self.counts.resets += not ready
+        self.counts.steps += again
+        self.counts.replayed += again
+        if again or not ready or live.seen != point.observation:
+            await self._do(live, what, lambda: _replay(live, task, point, reset=not ready))
+        return live
+
+    async def step(self, live: Live, action: Action) -> Observation:
+        """Act. The instance is lost when it fails.
+
+        Raises:
+            EnvError: it failed or did not answer in time.
+        """
+        self.counts.steps += 1
+        before = live.seen
+        live.seen = await self._do(live, f"stepping {_name(live)}", lambda: live.env.step(action))
+        live.steps.append(Step(observation=before, action=action))
+        return live.seen
+
+    async def leave(self, live: Live) -> Point:
+        """Give an instance back; return where it stands.
+
+        Raises:
+            EnvError: it has snapshots and could not take one.
+        """
+        snapshot = None
+        if live.snapshots:
+            env = cast("SnapshotEnvironment", live.env)
+            snapshot = await self._do(live, f"copying {_name(live)}", env.snapshot)
+        point = Point(tuple(live.steps), live.seen, snapshot)
+        self.give_back(live)
+        return point
+
+    def give_back(self, live: Live, *, over: bool = False) -> None:
+        """It may be lent to somebody else now.
+
+        Args:
+            live: what was lent.
+            over: nobody will want to go on from where it stands.
+        """
+        if over or live.snapshots or live.seen.terminal:
+            live.task, live.steps = None, []
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(live)
+                return
+        if live.task is None:
+            self._blank.append(live)
+            return
+        self._idle.append(live)
+        if self.capacity is None and len(self._idle) > _KEPT:
+            self._blank.append(self._idle.pop(0))
+
+    def lose(self, live: Live, *, hung: bool = False) -> None:
+        """Close a lent instance that failed or was left in the middle of a step."""
+        self._count -= 1
+        self._close(live, hung=hung)
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def close(self) -> None:
+        """Close the instances that are not lent, and wait for it. Idempotent."""
+        idle, self._idle, self._blank = self._idle + self._blank, [], []
+        self._count -= len(idle)
+        for live in idle:
+            self._close(live)
+        await asyncio.gather(*self._closing)
+
+    async def _borrow(self, task: Task, steps: Sequence[Step] | None) -> Live:
+        """The longest useful prefix, a blank instance, a new one, or one that others may miss."""
+        while True:
+            at = self._useful(task, steps)
+            if at is not None:
+                return self._idle.pop(at)
+            if self._blank:
+                return self._blank.pop()
+            if self.capacity is None or self._count < self.capacity:
+                return self._new()
+            if self._idle:
+                lengths = [len(live.steps) for live in self._idle]
+                return self._idle.pop(lengths.index(min(lengths)))
+            live = await self._returned()
+            if live is not None:
+                return live
+
+    async def _returned(self) -> Live | None:
+        """Wait for the next instance that is given back, or None when one was lost."""
+        waiter: asyncio.Future[Live | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and (live := waiter.result()):
+                self.give_back(live)
+            raise
+
+    def _useful(self, task: Task, steps: Sequence[Step] | None) -> int | None:
+        """Index of the idle instance that is furthest on the way along ``steps``."""
+        if steps is None:
+            return None
+        best, found = -1, None
+        for index, live in enumerate(self._idle):
+            if len(live.steps) > best and live.leads_to(task, steps):
+                best, found = len(live.steps), index
+        return found
+
+    def _new(self) -> Live:
+        with boundary(EnvError, "making an environment"):
+            env = self._make()
+        self.capacity = getattr(env, "capacity", None)
+        self._count += 1
+        worker = Worker() if getattr(env, "blocking", False) else None
+        return Live(env, worker, snapshots=isinstance(env, SnapshotEnvironment))
+
+    async def _do(self, live: Live, what: str, work: Callable[[], T]) -> T:
+        """Have ``work`` done by an instance; give that up when it fails."""
+        hung = False
+        try:
+            with boundary(EnvError, what):
+                if live.worker is None:
+                    return work()
+                try:
+                    return await live.worker.run(work, seconds=self._seconds)
+                except (TimeoutError, asyncio.CancelledError) as error:
+                    hung = live.worker.busy
+                    if isinstance(error, TimeoutError) and hung:
+                        raise EnvError(f"{what}: no answer in {self._seconds:g} s") from error
+                    raise
+        except BaseException:
+            self.lose(live, hung=hung)
+            raise
+
+    def _close(self, live: Live, *, hung: bool = False) -> None:
+        """Begin to close an instance, from another thread when its own does not answer."""
+        if live.worker is None:
+            _closed(live.env)
+            return
+        worker = Worker() if hung else live.worker
+        closing = worker.submit(lambda: _closed(live.env))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        live.worker.stop()
+        worker.stop()
+
+
+_KEPT = 16
+"""So many instances of an environment without capacity are kept in the middle of an episode."""
+
+
+def _name(live: Live) -> str:
+    return f"{live.task.env}/{live.task.name}" if live.task else "an environment"
+
+
+def _reset(live: Live, task: Task) -> None:
+    live.task, live.steps = task, []
+    live.seen = live.env.reset(task)
+
+
+def _restore(live: Live, task: Task, point: Point) -> None:
+    cast("SnapshotEnvironment", live.env).restore(point.snapshot)
+    live.task, live.steps, live.seen = task, list(point.steps), point.observation
+
+
+def _replay(live: Live, task: Task, point: Point, *, reset: bool) -> None:
+    if reset:
+        _reset(live, task)
+    live.seen = _repeat(live.env, task, live.seen, point.steps, done=len(live.steps))
+    live.steps = list(point.steps)
+    _compare(task, live.seen, point.observation, f"after step {len(point.steps)}")
+
+
+def _closed(env: Environment) -> None:
+    try:
+        env.close()
+    except Exception as error:  # noqa: BLE001  (the episode it served has ended, or failed already)
+        _log.warning("closing an environment: %s: %s", type(error).__name__, error)
