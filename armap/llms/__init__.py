@@ -26,7 +26,7 @@ AnyLLMConfig = (
 LLMConfig = Annotated[AnyLLMConfig, Field(discriminator="kind")]
 
 
-def make_llm(
+def make_llm(  # noqa: PLR0911  (one for each kind)
     config: AnyLLMConfig, *, told: Callable[[CapChange], None] = lambda _: None
 ) -> ChatModel:
     """Build the chat model that ``config`` describes.
