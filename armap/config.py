@@ -23,6 +23,7 @@ from armap.calls import BudgetConfig
 from armap.embedded.train import PolicyTrainConfig
 from armap.envs import KINDS, AnyEnvConfig, EnvConfig, TaskSelection, make_measures
 from armap.envs.game24.env import Game24Config
+from armap.envs.webshop.config import WebShopConfig
 from armap.errors import ConfigError
 from armap.llms import LLMConfig
 from armap.llms.local import LocalConfig
@@ -33,7 +34,7 @@ from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
 from armap.storage import read_manifest
-from armap.synthesize import HindsightConfig
+from armap.synthesize import HindsightConfig, SynthesisConfig, WebShopHindsightConfig
 from armap.types import Limits, Record
 
 if TYPE_CHECKING:
@@ -83,7 +84,28 @@ class SynthesizeRun(Record):
     trajectories: str
     """Run folder of ``armap collect`` (or ``armap import``)."""
     env: EnvConfig = Game24Config()
-    synthesis: HindsightConfig = HindsightConfig()
+    synthesis: SynthesisConfig = HindsightConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hindsight(cls, content: Any) -> Any:
+        """``synthesis: {pairs: 100}`` means hindsight, like no ``synthesis`` at all."""
+        synthesis = content.get("synthesis", {}) if isinstance(content, dict) else None
+        if not isinstance(synthesis, dict):
+            return content
+        return {**content, "synthesis": {"strategy": "hindsight", **synthesis}}
+
+    @field_validator("synthesis")
+    @classmethod
+    def _at_home(cls, synthesis: SynthesisConfig, info: ValidationInfo) -> SynthesisConfig:
+        env = info.data.get("env")
+        shop = isinstance(synthesis, WebShopHindsightConfig)
+        if env is not None and shop != isinstance(env, WebShopConfig):
+            fit = "webshop_hindsight" if isinstance(env, WebShopConfig) else "hindsight"
+            raise ValueError(
+                f"strategy {synthesis.strategy!r} does not know env.kind {env.kind!r}; use {fit!r}"
+            )
+        return synthesis
 
 
 class RewardTrainRun(Record):

@@ -1,8 +1,9 @@
 """A small encoder that sees which words of one turn come back in another.
 
-A transformer encoder, with two things added for comparing an intent with a deed. Each head has a
-learned bias on pairs of equal tokens of different turns, and a token of which there is such a
-pair carries a learned mark. (Exact-match signals are old in retrieval: DRMM, Guo et al. 2016.)
+A transformer encoder, with two things added for comparing an intent with a deed: a token that
+another turn has too carries a learned mark, and each layer shows it what those equal tokens have
+become. (Exact-match signals are old in retrieval: DRMM, Guo et al. 2016.) Neighbours are seen
+through a convolution; beyond them the order of words does not count.
 What equal words mean for the score is learned; that they are equal need not be, so a model that
 was trained on a few thousand words also compares words that it has never met.
 
@@ -34,9 +35,9 @@ class MatcherConfig(HubConfig):  # type: ignore[misc]  # untyped library
     def __init__(  # noqa: PLR0913  (the library makes one of a file's entries)
         self,
         vocab_size: int = 5000,
-        width: int = 128,
+        width: int = 64,
         layers: int = 2,
-        heads: int = 8,
+        heads: int = 4,
         dropout: float = 0.1,
         roles: tuple[int, ...] = (),
         max_position_embeddings: int = 512,
@@ -52,31 +53,31 @@ class MatcherConfig(HubConfig):  # type: ignore[misc]  # untyped library
         super().__init__(**{"num_labels": 1, **others})
 
 
-class _Layer(nn.Module):
-    """Pre-norm attention with the matching bias, then a feed-forward part."""
+class _Layer(nn.Module):  # type: ignore[misc]  # torch is not followed
+    """What the equal words elsewhere are like, what stands beside, all else; then think."""
 
     def __init__(self, config: MatcherConfig) -> None:
         super().__init__()
         width, self.heads = config.width, config.heads
         self.before = nn.LayerNorm(width)
+        self.beside = nn.Conv1d(width, width, 3, padding=1, groups=width)
         self.mixed = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.out = nn.Linear(3 * width, width)
         self.after = nn.LayerNorm(width)
-        self.inner = nn.Linear(width, 3 * width)
-        self.outer = nn.Linear(3 * width, width)
-        self.equal = nn.Parameter(torch.linspace(0.0, 6.0, self.heads))
-        self.near = nn.Parameter(torch.linspace(1.0, 0.0, self.heads))
+        self.inner = nn.Linear(width, 2 * width)
+        self.outer = nn.Linear(2 * width, width)
         self.dropout = config.dropout
 
-    def forward(self, x: Tensor, equal: Tensor, distance: Tensor, hidden: Tensor) -> Tensor:
-        """``[N, L, W]`` to the same; ``equal``, ``hidden``: ``[N, 1, L, L]``."""
+    def forward(self, x: Tensor, equal: Tensor, seen: Tensor) -> Tensor:
+        """``[N, L, W]`` to the same; ``equal``: ``[N, L, L]``, ``seen``: ``[N, 1, 1, L]``."""
         count, length, width = x.shape
         shape = (count, length, 3, self.heads, width // self.heads)
-        query, key, value = self.mixed(self.before(x)).view(shape).permute(2, 0, 3, 1, 4)
-        bias = self.equal.view(1, -1, 1, 1) * equal - self.near.view(1, -1, 1, 1) * distance
-        bias = bias.masked_fill(hidden, float("-inf")).to(query.dtype)
-        mixed = scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        mixed = self.out(mixed.transpose(1, 2).reshape(count, length, width))
+        y = self.before(x)
+        query, key, value = self.mixed(y).view(shape).permute(2, 0, 3, 1, 4)
+        mixed = scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        mixed = mixed.transpose(1, 2).reshape(count, length, width)
+        near = self.beside(y.transpose(1, 2)).transpose(1, 2)
+        mixed = self.out(torch.cat([mixed, near, equal.to(y.dtype) @ y], 2))
         x = x + dropout(mixed, self.dropout, self.training)
         inner = self.outer(nn.functional.gelu(self.inner(self.after(x))))
         return x + dropout(inner, self.dropout, self.training)
@@ -118,11 +119,9 @@ class Matcher(PreTrainedModel):  # type: ignore[misc]  # untyped library
         equal = alike & elsewhere & plain[:, :, None] & plain[:, None, :]
         x = self.words(input_ids) + self.turns(turn.clamp(max=_TURNS - 1))
         x = x + self.found(equal.any(2).long())
-        hidden = ~real[:, None, None, :].expand(-1, 1, input_ids.shape[1], -1)
-        places = torch.arange(input_ids.shape[1], device=input_ids.device)
-        distance = (places[:, None] - places[None, :]).abs().float().log1p()
+        shares = equal / equal.sum(2, keepdim=True).clamp(min=1)
         for layer in self.layers:
-            x = layer(x, equal[:, None].float(), distance, hidden)
+            x = layer(x, shares, real[:, None, None, :])
         logits = self.score(torch.tanh(self.summed(_pooled(self.norm(x), turn, real))))
         return SequenceClassifierOutput(logits=logits)
 

@@ -31,12 +31,12 @@ _TEMPLATE = (
 
 
 class ScratchConfig(Record):
-    """Sizes of the model; the default has about 1.1 million parameters."""
+    """Sizes of the model; the default has some 300,000 parameters, most of them its words."""
 
-    vocabulary: int = Field(default=5000, gt=300)
-    width: int = Field(default=128, gt=0)
+    vocabulary: int = Field(default=4000, gt=300)
+    width: int = Field(default=64, gt=0)
     layers: int = Field(default=2, gt=0)
-    heads: int = Field(default=8, gt=0)
+    heads: int = Field(default=4, gt=0)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
 
     @model_validator(mode="after")

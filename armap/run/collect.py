@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from armap.batching import finish
 from armap.collect import Effort, collect
 from armap.config import FREE
-from armap.envs import fingerprint, make_env, select_tasks
+from armap.envs import make_env, select_tasks
 from armap.policy import PromptedPolicy
 from armap.rollout import Runner
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
+from armap.run.world import world_of
 from armap.storage import JsonLines, RunFolder
 from armap.types import Trajectory
 
@@ -32,7 +33,7 @@ def run_collect(
     watch = progress or Quiet()
     tasks = select_tasks(run.env, run.tasks)
     path = Path(run.out)
-    world = fingerprint(run.env)
+    world = world_of(run)
     with RunFolder.open(
         path, stage="collect", config=run, free=FREE, world=world, overwrite=overwrite
     ) as folder:

@@ -9,7 +9,7 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import fingerprint, make_env, make_measures, narrow, select_tasks
+from armap.envs import make_env, make_measures, narrow, select_tasks
 from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
 from armap.objective import Objective
 from armap.planners import Context, make_planner, temperature
@@ -21,6 +21,7 @@ from armap.run.grade import evaluate
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
+from armap.run.world import world_of
 from armap.storage import JsonLines, RunFolder
 from armap.types import Failure, Plan, Record, Task
 
@@ -61,7 +62,7 @@ def run_plan(
         stage="plan",
         config=run,
         free=FREE,
-        world=fingerprint(run.env),
+        world=world_of(run),
         overwrite=overwrite,
     )
     with opened as folder:

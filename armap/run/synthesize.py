@@ -6,15 +6,23 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from armap.envs import fingerprint, make_env
+from armap.envs import fingerprint, make_env, reserved
 from armap.errors import ConfigError
 from armap.run.progress import Progress, Quiet
 from armap.storage import JsonLines, RunFolder
-from armap.synthesize import hindsight
+from armap.synthesize import (
+    HindsightConfig,
+    WebShopHindsightConfig,
+    hindsight,
+    webshop_hindsight,
+)
 from armap.types import Preference, Trajectory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from armap.config import SynthesizeRun
+    from armap.protocols import Environment
 
 __all__ = ["run_synthesize"]
 
@@ -37,7 +45,7 @@ def run_synthesize(
         lines.clear()
         episodes = list(JsonLines(source, Trajectory))
         watch.start("making preference pairs", run.synthesis.pairs)
-        for pair in hindsight(run.synthesis, episodes, lambda: make_env(run.env), seed=run.seed):
+        for pair in _pairs(run, episodes):
             lines.append(pair)
             watch.advance(pair.provenance.rival)
         lines.close()
@@ -48,3 +56,16 @@ def run_synthesize(
     kinds = Counter(pair.provenance.rival.split(" at ")[0] for pair in pairs).most_common(4)
     watch.say("most frequent rivals: " + ", ".join(f"{kind} ({n})" for kind, n in kinds))
     return pairs
+
+
+def _pairs(run: SynthesizeRun, episodes: list[Trajectory]) -> Iterator[Preference]:
+    def fresh() -> Environment:
+        return make_env(run.env)
+
+    match run.synthesis:
+        case HindsightConfig():
+            return hindsight(run.synthesis, episodes, fresh, seed=run.seed)
+        case WebShopHindsightConfig():
+            return webshop_hindsight(
+                run.synthesis, episodes, fresh, seed=run.seed, reserved=reserved(run.env)
+            )

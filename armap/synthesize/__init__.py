@@ -1,5 +1,20 @@
 """From trajectories to preference pairs, without human labels."""
 
-from armap.synthesize.hindsight import HindsightConfig, hindsight
+from typing import Annotated
 
-__all__ = ["HindsightConfig", "hindsight"]
+from pydantic import Field
+
+from armap.synthesize.hindsight import HindsightConfig, hindsight
+from armap.synthesize.webshop import WebShopHindsightConfig, webshop_hindsight
+
+__all__ = [
+    "HindsightConfig",
+    "SynthesisConfig",
+    "WebShopHindsightConfig",
+    "hindsight",
+    "webshop_hindsight",
+]
+
+SynthesisConfig = Annotated[
+    HindsightConfig | WebShopHindsightConfig, Field(discriminator="strategy")
+]
