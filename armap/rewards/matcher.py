@@ -100,8 +100,10 @@ class Matcher(PreTrainedModel):  # type: ignore[misc]  # untyped library
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02 if isinstance(module, nn.Linear) else 0.1)
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.3)
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
 
