@@ -11,6 +11,7 @@ runs=${1:-runs/bench/webshop}
 official=${2:-${WEBSHOP_DATA:-}}
 armap=${ARMAP:-.venv/bin/armap}
 configs=configs/webshop
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}   # so small a model gains nothing from a second core
 
 "$armap" collect    -c $configs/collect.yaml    --out "$runs/collect"
 "$armap" synthesize -c $configs/synthesize.yaml --out "$runs/synthesize" --set "trajectories=$runs/collect"

@@ -76,7 +76,9 @@ class _Layer(nn.Module):  # type: ignore[misc]  # torch is not followed
         query, key, value = self.mixed(y).view(shape).permute(2, 0, 3, 1, 4)
         mixed = scaled_dot_product_attention(query, key, value, attn_mask=seen)
         mixed = mixed.transpose(1, 2).reshape(count, length, width)
-        near = self.beside(y.transpose(1, 2)).transpose(1, 2)
+        # What pads a row must look like its end.
+        kept = y * seen[:, 0, 0, :, None]
+        near = self.beside(kept.transpose(1, 2)).transpose(1, 2)
         mixed = self.out(torch.cat([mixed, near, equal.to(y.dtype) @ y], 2))
         x = x + dropout(mixed, self.dropout, self.training)
         inner = self.outer(nn.functional.gelu(self.inner(self.after(x))))
