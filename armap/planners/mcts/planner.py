@@ -70,15 +70,18 @@ class MCTS:
         """Keep ``parallelism`` tickets in work until the search asks for nothing more."""
         await work.begin()
         flying: set[asyncio.Task[None]] = set()
+        landed: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
         try:
             while True:
                 while len(flying) < self.config.parallelism and (ticket := search.ask()):
-                    flying.add(asyncio.create_task(work.do(ticket)))
+                    task = asyncio.create_task(work.do(ticket))
+                    flying.add(task)
+                    task.add_done_callback(landed.put_nowait)
                 if not flying:
                     break
-                done, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                task = await landed.get()
+                flying.remove(task)
+                task.result()
         finally:
             for task in flying:
                 task.cancel()
