@@ -12,12 +12,15 @@ from armap.types import Candidate, Failure, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from armap.answers import FinalAnswer
     from armap.objective import Objective
     from armap.protocols import RewardModel
     from armap.rollout import Runner
     from armap.types import Score, Trajectory
 
-__all__ = ["Context", "argmax", "failures_of", "give_up", "spent"]
+__all__ = ["NO_REWARD", "Context", "argmax", "failures_of", "give_up", "spent"]
+
+NO_REWARD = "this planner needs a reward model; add `reward:` to the config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Context:
     it beforehand can do better than to be cut off."""
     objective: Objective | None = None
     """What the answer is to maximise; None for the raw score."""
+    answer: FinalAnswer | None = None
+    """How the environment's final answers are compared; None if it does not say."""
 
     @property
     def aim(self) -> str:
@@ -48,7 +53,7 @@ class Context:
             RewardError: a score could not be computed.
         """
         if self.reward is None:
-            raise ConfigError("this planner needs a reward model; add `reward:` to the config")
+            raise ConfigError(NO_REWARD)
         scores = iter(await self.reward.score([t for t in trajectories if t.whole]))
         return [
             self._judged(t, next(scores)) if t.whole else Candidate(trajectory=t)

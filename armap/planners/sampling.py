@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from armap.calls import Budget
     from armap.types import Task, Trajectory
 
-__all__ = ["Greedy", "GreedyConfig", "Sampling", "SamplingConfig", "draw"]
+__all__ = ["Greedy", "GreedyConfig", "Sampling", "SamplingConfig", "draw", "look_up"]
 
 
 class GreedyConfig(Record):
@@ -42,13 +43,30 @@ class Drawn(NamedTuple):
     """What failed on the way, the budget included."""
     remark: str = ""
     """How the budget cut the drawing short, if it did."""
+    saved: int = 0
+    """Episodes that were not wanted any more."""
 
 
-async def draw(context: Context, task: Task, n: int, seed: int) -> Drawn:
+More = Callable[[Sequence["Trajectory"]], Awaitable[int]]
+"""Looks at the episodes so far and says how many to draw next, side by side; 0 for enough."""
+
+
+async def draw(
+    context: Context, task: Task, n: int, seed: int, *, more: More | None = None
+) -> Drawn:
     """Run ``n`` independent episodes; sample ``i`` is the same whatever ``n`` is.
 
-    Their first actions come from one request. Under a budget the first episode shows what one
-    costs; then as many run side by side as still fit, so that calls go into whole episodes.
+    Their first actions come from one request, those of episodes that are not wanted later
+    included: a prompt less for each, a few tokens lost for some. Under a budget the first episode
+    shows what one costs; then as many run side by side as still fit, so that calls go into whole
+    episodes.
+
+    Args:
+        context: of the planner.
+        task: what to do.
+        n: episodes at most.
+        seed: of the plan.
+        more: asked before every wave; None draws all.
 
     Raises:
         EnvError, ModelError: the task does not even begin.
@@ -56,20 +74,34 @@ async def draw(context: Context, task: Task, n: int, seed: int) -> Drawn:
     runner = context.runner
     openings = await runner.openings(task, n=n, seed=opening_seed(seed, task))
     episodes: list[Trajectory] = []
-    while len(episodes) < n and (wave := _room(context.budget, episodes, n)) > 0:
-        numbers = range(len(episodes), min(n, len(episodes) + wave))
+    wanted = n if more is None else min(n, await more(episodes))
+    while wanted and (wave := min(_room(context.budget, episodes, n), wanted)) > 0:
+        numbers = range(len(episodes), len(episodes) + wave)
         episodes += await asyncio.gather(
             *(
                 runner.run(task, seed=episode_seed(seed, task, i), opening=openings[i])
                 for i in numbers
             )
         )
+        wanted = n - len(episodes)
+        if more is not None and wanted:
+            wanted = min(wanted, await more(episodes))
     failures = failures_of(episodes)
-    if len(episodes) == n:
-        return Drawn(episodes, spent(episodes), failures)
+    if wanted == 0:
+        saved = n - len(episodes)
+        return Drawn(episodes, spent(episodes), failures, saved=saved)
     remark = f"the budget leaves room for {len(episodes)} of {n} episodes"
     short = Failure(kind=TaskBudgetSpent.__name__, message=remark)
     return Drawn(episodes, spent(episodes), (*failures, short), remark)
+
+
+async def look_up(found: Sequence[Trajectory], *, more: More | None = None) -> Drawn:
+    """As :func:`draw`, out of stored episodes; the cost is that of those looked at."""
+    count = len(found) if more is None else 0
+    while count < len(found) and more is not None and (wanted := await more(found[:count])):
+        count += min(wanted, len(found) - count)
+    taken = list(found[:count])
+    return Drawn(taken, spent(taken), saved=len(found) - count)
 
 
 def _room(budget: Budget, episodes: list[Trajectory], n: int) -> int:

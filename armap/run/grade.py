@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from armap.envs.graded import make_graded_env
 from armap.evaluate import Row, Summary, grade, oracle_row, row
-from armap.planners.best_of_n import BestOfNConfig
+from armap.planners import selects, stored_in
 from armap.storage import read_manifest, read_records, write_text
 from armap.types import Plan
 
@@ -42,13 +42,12 @@ def _rows(run: PlanRun, spent: list[Usage], graded: list[Graded]) -> list[Row]:
     budget = budget or getattr(run.planner, "trajectories", None)
     n = budget or max(len(item.outcomes) for item in graded)
     main = row(graded, spent, n=n, seconds=_seconds(run))
-    selects = isinstance(run.planner, BestOfNConfig)
-    return [main, oracle_row(graded, main)] if selects else [main]
+    return [main, oracle_row(graded, main)] if selects(run.planner) else [main]
 
 
 def _seconds(run: PlanRun) -> float:
     """Wall time of a run, with that of the run its candidates come from."""
     own = read_manifest(Path(run.out)).seconds
-    if isinstance(run.planner, BestOfNConfig) and run.planner.candidates is not None:
-        return own + read_manifest(Path(run.planner.candidates)).seconds
+    if (drawn_in := stored_in(run.planner)) is not None:
+        return own + read_manifest(drawn_in).seconds
     return own
