@@ -54,7 +54,7 @@ class BeamConfig(Record):
     """Unfinished states that go on from level to level."""
     expansions: int = Field(default=4, gt=0)
     """Actions proposed per state in one request, duplicates included."""
-    merge: bool = False
+    merge: bool = True
     """Keep only the best way to each state, where the environment has snapshots: equal snapshots
     have equal futures. Elsewhere it changes nothing."""
 

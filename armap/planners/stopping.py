@@ -14,7 +14,8 @@ few were drawn; a worse one is looked beyond until many have failed to beat it.
 
 With an objective, ``v`` are its values where an episode like one of those drawn (its steps, its
 price, ...) has such a score. Where the reward model has no held-out scores, every calibrated
-score in [0, 1] counts as equally likely, which stops later.
+score in [0, 1] counts as equally likely: it then stops later than it should near the top of what
+that model gives, and sooner below.
 """
 
 from __future__ import annotations

@@ -67,7 +67,8 @@ def _percentiles(ascending: Sequence[float]) -> Iterator[float]:
         place = percent / (_PERCENTILES - 1) * (len(ascending) - 1)
         low = int(place)
         high = min(low + 1, len(ascending) - 1)
-        yield ascending[low] + (place - low) * (ascending[high] - ascending[low])
+        between = ascending[low] + (place - low) * (ascending[high] - ascending[low])
+        yield min(between, ascending[high])  # which rounding may pass
 
 
 class RewardCard(Record):

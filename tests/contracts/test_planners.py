@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from armap.envs import make_env, make_measures
+from armap.envs import make_answer, make_env, make_measures
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.puzzles import tasks
 from armap.errors import ConfigError, ModelError, ObjectiveError
 from armap.objective import Objective
 from armap.planners import AnyPlannerConfig, Context, make_planner, temperature
+from armap.planners.beam import BeamConfig
 from armap.planners.best_of_n import BestOfNConfig
 from armap.planners.mcts import MCTSConfig
 from armap.planners.reflexion import ReflexionConfig
 from armap.planners.sampling import GreedyConfig, SamplingConfig
+from armap.planners.self_consistency import SelfConsistencyConfig
 from armap.plugins import ImportConfig
 from armap.policy import PolicyConfig, PromptedPolicy
 from armap.protocols import Planner
@@ -41,7 +43,12 @@ KINDS: list[AnyPlannerConfig] = [
     GreedyConfig(),
     SamplingConfig(n=5),
     BestOfNConfig(n=5),
+    BestOfNConfig(n=5, adaptive=True, gain=0.05, wave=2),
+    SelfConsistencyConfig(n=5),
+    SelfConsistencyConfig(n=5, weighted=True),
     ReflexionConfig(trials=4, threshold=0.9),
+    ReflexionConfig(preset="game24", trials=4, threshold=0.9),
+    BeamConfig(width=2, expansions=3),
     MCTSConfig(trajectories=6, width=4),
     ImportConfig(target="tests.contracts.test_planners:Twice", options={"tries": 2}),
 ]
@@ -94,7 +101,8 @@ def build(
     policy = PromptedPolicy(player, PolicyConfig(), temperature(config))
     runner = Runner(lambda: make_env(Game24Config()), policy)
     aim = Objective.parse(objective, make_measures(Game24Config())) if objective else None
-    return make_planner(config, Context(runner, reward or Near(), objective=aim))
+    answer = make_answer(Game24Config())
+    return make_planner(config, Context(runner, reward or Near(), objective=aim, answer=answer))
 
 
 def plans(config: AnyPlannerConfig, *, together: bool, seed: int = 1) -> list[Plan]:
@@ -144,7 +152,13 @@ def test_best_of_n_takes_the_best_and_scores_each_once() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [BestOfNConfig(n=8), ReflexionConfig(trials=4, threshold=0.999), MCTSConfig(trajectories=6)],
+    [
+        BestOfNConfig(n=8),
+        BestOfNConfig(n=8, adaptive=True, gain=0.01),
+        ReflexionConfig(trials=4, threshold=0.999),
+        BeamConfig(width=3),
+        MCTSConfig(trajectories=6),
+    ],
     ids=lambda config: config.kind,
 )
 def test_the_answer_is_the_first_with_the_highest_utility(config: AnyPlannerConfig) -> None:
