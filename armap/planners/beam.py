@@ -23,7 +23,7 @@ from pydantic import Field
 
 from armap.calls import session_scope
 from armap.errors import BoundaryError, BudgetSpent, EnvError, ModelError, TaskBudgetSpent
-from armap.planners.context import Context, argmax, give_up
+from armap.planners.context import Context, argmax, dearer, give_up
 from armap.seeding import derive
 from armap.types import (
     Candidate,
@@ -178,7 +178,7 @@ class _Search:
             self._lost(error)
             return None
         self.usage += proposal.usage
-        self._dearest = _larger(self._dearest, proposal.usage)
+        self._dearest = dearer(self._dearest, proposal.usage)
         state.usage = proposal.usage
         return proposal
 
@@ -294,13 +294,3 @@ def _merged(ranked: Sequence[_State]) -> list[_State]:
         snapshot = state.point.snapshot
         kept.setdefault(id(state) if snapshot is None else (snapshot,), state)
     return list(kept.values())
-
-
-def _larger(a: Usage, b: Usage) -> Usage:
-    """The larger of each count."""
-    return Usage(
-        calls=max(a.calls, b.calls),
-        prompt_tokens=max(a.prompt_tokens, b.prompt_tokens),
-        completion_tokens=max(a.completion_tokens, b.completion_tokens),
-        dollars=max(a.dollars, b.dollars),
-    )

@@ -10,7 +10,7 @@ from armap.errors import ConfigError, ModelError, TaskBudgetSpent
 from armap.types import Candidate, Failure, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from armap.answers import FinalAnswer
     from armap.objective import Objective
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from armap.rollout import Runner
     from armap.types import Score, Trajectory
 
-__all__ = ["NO_REWARD", "Context", "argmax", "failures_of", "give_up", "spent"]
+__all__ = [
+    "NO_REWARD",
+    "Context",
+    "argmax",
+    "dearer",
+    "failures_of",
+    "give_up",
+    "less",
+    "spent",
+]
 
 NO_REWARD = "this planner needs a reward model; add `reward:` to the config"
 
@@ -100,3 +109,22 @@ def failures_of(trajectories: Iterable[Trajectory]) -> tuple[Failure, ...]:
 def spent(trajectories: Iterable[Trajectory]) -> Usage:
     """What the episodes cost together."""
     return sum((trajectory.usage for trajectory in trajectories), Usage())
+
+
+def dearer(*usages: Usage) -> Usage:
+    """The largest of each count: what one more may cost.
+
+    >>> dearer(Usage(calls=3), Usage(calls=1, prompt_tokens=9)).prompt_tokens
+    9
+    """
+    return _by_field(max, usages)
+
+
+def less(usage: Usage, part: Usage) -> Usage:
+    """What is left of ``usage`` without ``part``; never below zero."""
+    return _by_field(lambda counts: max(counts[0] - counts[1], 0), (usage, part))
+
+
+def _by_field(of: Callable[[tuple[float, ...]], float], usages: tuple[Usage, ...]) -> Usage:
+    counts = {name: of(tuple(getattr(u, name) for u in usages)) for name in Usage.model_fields}
+    return Usage.model_validate(counts)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from armap.collect import episode_seed, opening_seed
 from armap.errors import TaskBudgetSpent
-from armap.planners.context import Context, failures_of, give_up, spent
+from armap.planners.context import Context, dearer, failures_of, give_up, less, spent
 from armap.types import Candidate, Failure, Plan, Record, Usage
 
 if TYPE_CHECKING:
@@ -73,9 +73,10 @@ async def draw(
     """
     runner = context.runner
     openings = await runner.openings(task, n=n, seed=opening_seed(seed, task))
+    shared = openings[0].usage
     episodes: list[Trajectory] = []
     wanted = n if more is None else min(n, await more(episodes))
-    while wanted and (wave := min(_room(context.budget, episodes, n), wanted)) > 0:
+    while wanted and (wave := min(_room(context.budget, episodes, shared, n), wanted)) > 0:
         numbers = range(len(episodes), len(episodes) + wave)
         episodes += await asyncio.gather(
             *(
@@ -104,19 +105,18 @@ async def look_up(found: Sequence[Trajectory], *, more: More | None = None) -> D
     return Drawn(taken, spent(taken), saved=len(found) - count)
 
 
-def _room(budget: Budget, episodes: list[Trajectory], n: int) -> int:
-    """How many more episodes to begin: all, unless there is a budget."""
+def _room(budget: Budget, episodes: Sequence[Trajectory], shared: Usage, n: int) -> int:
+    """How many more episodes to begin: all, unless there is a budget.
+
+    ``shared`` is the request for all first actions, which the first episode has on its account.
+    """
     if not budget.limited:
         return n
     if not episodes:
         return 1
     costs = [episode.usage for episode in episodes]
-    dearest = Usage(
-        calls=max(cost.calls for cost in costs),
-        prompt_tokens=max(cost.prompt_tokens for cost in costs),
-        completion_tokens=max(cost.completion_tokens for cost in costs),
-        dollars=max(cost.dollars for cost in costs),
-    )
+    first, *others = costs
+    dearest = dearer(less(first, shared), *others)
     room = budget.room(spent(episodes), dearest)
     return n if room is None else room
 
