@@ -24,7 +24,7 @@ from armap.errors import ConfigError, EnvError, boundary
 from armap.planners.best_of_n import stored_candidates
 from armap.planners.context import Context, argmax, give_up
 from armap.planners.sampling import Drawn, draw, look_up
-from armap.types import Candidate, Plan, Record
+from armap.types import Candidate, Failure, Plan, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,23 +84,23 @@ class SelfConsistency:
 
         Raises:
             ConfigError: candidates are to be read and there are none for ``task``.
-            EnvError: the environment could not say what a trajectory answers.
         """
         drawn = await self._drawn(task, seed)
         plain = [Candidate(trajectory=episode) for episode in drawn.episodes]
         candidates = await self.context.scored(drawn.episodes) if self.config.weighted else plain
-        answers = [self._answer(episode) for episode in drawn.episodes]
+        answers, unread = self._answers(drawn.episodes)
         won = vote(answers, _weights(candidates, weighted=self.config.weighted))
         chosen, remark = _chosen(candidates, won)
+        failures = (*drawn.failures, *unread)
         if chosen is None:
-            give_up(drawn.failures)
+            give_up(failures)
         return Plan(
             task=task,
             planner=self.name,
             candidates=tuple(candidates),
             chosen=chosen,
             usage=drawn.usage,
-            failures=drawn.failures,
+            failures=failures,
             remark="; ".join(text for text in (drawn.remark, remark) if text),
         )
 
@@ -122,11 +122,18 @@ class SelfConsistency:
             )
         return self.context.answer
 
-    def _answer(self, episode: Trajectory) -> str | None:
-        if not episode.whole:
-            return None
-        with boundary(EnvError, f"reading the final answer of {episode.task.name!r}"):
-            return self._form().of(episode)
+    def _answers(self, episodes: Sequence[Trajectory]) -> tuple[list[str | None], list[Failure]]:
+        """What each episode answers; one whose answer cannot be read does not vote."""
+        answers: list[str | None] = []
+        failures = []
+        for episode in episodes:
+            answers.append(None)
+            try:
+                with boundary(EnvError, f"reading the final answer of {episode.task.name!r}"):
+                    answers[-1] = self._form().of(episode) if episode.whole else None
+            except EnvError as error:
+                failures.append(Failure.of(error))
+        return answers, failures
 
 
 def vote(answers: Sequence[str | None], weights: Sequence[float]) -> Vote | None:

@@ -76,6 +76,16 @@ class Search:
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     gain: float = inf
     """Expected of another episode, when last looked at."""
+    _good: list[Score] = field(init=False)
+    _values: list[float] = field(default_factory=list[float])
+    """What a good episode may be worth."""
+    _valued: int = 0
+    """Candidates that ``_values`` knows of."""
+
+    def __post_init__(self) -> None:
+        self._good = positives(self.context) or list(_ANY)
+        if self.context.objective is None:
+            self._values = [score.calibrated for score in self._good]
 
     async def more(self, episodes: Sequence[Trajectory]) -> int:
         """How many episodes to draw next, side by side; 0 when the answer is good enough.
@@ -84,16 +94,16 @@ class Search:
         ``wave``, so little is drawn in vain. The number depends on the scores alone.
         """
         await self.catch_up(episodes)
+        self._value()
         if len(episodes) < self.patience.fewest:
             return self.patience.fewest - len(episodes)
-        scored = [candidate for candidate in self.candidates if candidate.score is not None]
-        if not scored:
+        worths = [_worth(c) for c in self.candidates if c.score is not None]
+        if not worths:
             return 1
-        best = max(_value(candidate) for candidate in scored)
-        self.gain = expected_gain(best, self._values(), len(scored))
+        self.gain = expected_gain(max(worths), self._values, len(worths))
         if self.gain < self.patience.gain:
             return 0
-        misses = int(self.gain * (len(scored) + 1) / self.patience.gain) - len(scored)
+        misses = int(self.gain * (len(worths) + 1) / self.patience.gain) - len(worths)
         return max(1, min(misses, self.patience.wave))
 
     async def catch_up(self, episodes: Sequence[Trajectory]) -> None:
@@ -101,14 +111,13 @@ class Search:
         if new := episodes[len(self.candidates) :]:
             self.candidates += await self.context.scored(new)
 
-    def _values(self) -> list[float]:
-        """What a good episode may be worth."""
-        scores = positives(self.context) or _ANY
-        objective = self.context.objective
-        if objective is None:
-            return [score.calibrated for score in scores]
-        likes = [c.trajectory for c in self.candidates if c.score is not None]
-        return [self._utility(like, score) for like in likes for score in scores]
+    def _value(self) -> None:
+        """With an objective: what good episodes like the new candidates would be worth."""
+        new = self.candidates[self._valued :]
+        self._valued = len(self.candidates)
+        for candidate in new:
+            if candidate.utility is not None:
+                self._values += [self._utility(candidate.trajectory, s) for s in self._good]
 
     def _utility(self, like: Trajectory, score: Score) -> float:
         assert self.context.objective is not None
@@ -118,6 +127,6 @@ class Search:
             return -inf
 
 
-def _value(candidate: Candidate) -> float:
+def _worth(candidate: Candidate) -> float:
     assert candidate.score is not None
     return candidate.score.calibrated if candidate.utility is None else candidate.utility

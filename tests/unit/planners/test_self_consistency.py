@@ -15,14 +15,14 @@ from armap.answers import LAST_ACTION
 from armap.envs import make_answer
 from armap.envs.game24.arithmetic import ExpressionError, canonical, parse
 from armap.envs.game24.env import Game24Config
-from armap.errors import ConfigError, EnvError
+from armap.errors import ConfigError
 from armap.llms.scripted import Scripted, ScriptedConfig
 from armap.planners import Context, make_planner
 from armap.planners.self_consistency import SelfConsistencyConfig, vote
 from armap.plugins import ImportConfig
 from armap.policy import PromptedPolicy
 from armap.rollout import Runner
-from armap.types import Plan, StopReason
+from armap.types import Plan, StopReason, Trajectory
 from tests.contracts.worlds import Corridor
 from tests.forks import TASK, Forks, planner
 from tests.games import random_games
@@ -197,10 +197,18 @@ def test_imported_environments_declare_theirs() -> None:
         make_answer(ImportConfig(target=f"{here}:Mistaken"))
 
 
-def test_a_form_that_fails_is_the_environments_fault() -> None:
-    broken = LAST_ACTION._replace(of=lambda trajectory: str(1 / 0))
-    config = SelfConsistencyConfig(n=2)
-    made = planner(config)
-    object.__setattr__(made.context, "answer", broken)  # type: ignore[attr-defined]
-    with pytest.raises(EnvError, match="reading the final answer of 'one': ZeroDivisionError"):
-        asyncio.run(made.plan(TASK, seed=0))
+def test_an_answer_that_cannot_be_read_costs_its_vote_only() -> None:
+    def picky(trajectory: Trajectory) -> str | None:
+        last = trajectory.actions[-1]
+        return str(1 / (last != "a")) if last in "ab" else last
+
+    made = planner(SelfConsistencyConfig(n=12))
+    object.__setattr__(made.context, "answer", LAST_ACTION._replace(of=picky))  # type: ignore[attr-defined]
+    found = asyncio.run(made.plan(TASK, seed=0))
+    last = [candidate.trajectory.actions[-1] for candidate in found.candidates]
+    assert "a" in last
+    assert len(found.failures) == last.count("a")
+    said = "reading the final answer of 'one': ZeroDivisionError: division by zero"
+    assert {failure.message for failure in found.failures} == {said}
+    assert found.answer is not None
+    assert found.answer.actions[-1] != "a"
