@@ -89,6 +89,8 @@ def plan_tasks(
     failed.close()
     if count < len(tasks):
         watch.say(f"{len(tasks) - count} of {len(tasks)} tasks have no plan, see failures.jsonl")
+    if work.saved:
+        watch.say(f"{work.saved:,} episodes were not needed")
     if work.failures:
         watch.say(f"{work.failures} branches failed; run again to try those once more")
     return count == len(tasks) and not work.failures
@@ -115,6 +117,7 @@ class _Work:
         health: Health,
     ) -> None:
         self.failures = 0
+        self.saved = 0
         self._run = run
         self._done = done
         self._failed = failed
@@ -158,6 +161,7 @@ class _Work:
             self._broke = self._broke or isinstance(error, RunBudgetSpent)
             return None if isinstance(error, BudgetSpent) else str(error)
         self._done.append(plan)
+        self.saved += plan.saved
         self.failures += sum(
             not isinstance(failure.error(), BudgetSpent) for failure in plan.failures
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from armap.calls import Journal, Recorded, task_scope
 from armap.envs import make_answer, make_env, make_measures
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.puzzles import tasks
@@ -22,7 +23,7 @@ from armap.planners.sampling import GreedyConfig, SamplingConfig
 from armap.planners.self_consistency import SelfConsistencyConfig
 from armap.plugins import ImportConfig
 from armap.policy import PolicyConfig, PromptedPolicy
-from armap.protocols import Planner
+from armap.protocols import ChatModel, Planner
 from armap.rollout import Runner
 from armap.types import (
     Candidate,
@@ -96,7 +97,7 @@ class Twice:
 
 
 def build(
-    config: AnyPlannerConfig, player: Player, reward: Near | None = None, objective: str = ""
+    config: AnyPlannerConfig, player: ChatModel, reward: Near | None = None, objective: str = ""
 ) -> Planner:
     policy = PromptedPolicy(player, PolicyConfig(), temperature(config))
     runner = Runner(lambda: make_env(Game24Config()), policy)
@@ -134,6 +135,22 @@ class TestContract:
             assert plan.answer is not None
             assert plan.usage.calls > 0
             assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+    def test_its_journal_makes_the_same_plan_again(
+        self, config: AnyPlannerConfig, tmp_path: Path
+    ) -> None:
+        journal = Journal(tmp_path / "calls.jsonl")
+
+        async def run(model: Recorded) -> Plan:
+            with task_scope(TASKS[0]):
+                return await build(config, model).plan(TASKS[0], seed=1)
+
+        player = Player()
+        live = asyncio.run(run(Recorded(player, journal)))
+        again = asyncio.run(run(Recorded(None, journal, name=player.name)))
+        journal.close()
+        assert again == live
+        assert journal.paid.calls == player.calls
 
     def test_a_dead_model_is_a_recorded_error(self, config: AnyPlannerConfig) -> None:
         planner = build(config, Player(fail_task="Make 24"))
