@@ -154,42 +154,42 @@ class _Search:
     async def _expand(self, beam: Sequence[_State]) -> list[_State]:
         """Everything that one action leads to from the states of the beam, in their order."""
         proposals = await asyncio.gather(*(self._propose(state) for state in beam))
-        moves = [
-            (state, action, count / self.config.expansions)
-            for state, proposal in zip(beam, proposals, strict=True)
-            for action, count in _distinct(proposal)
-        ]
+        moves: list[tuple[_State, Action, int]] = []
+        for state, proposal in zip(beam, proposals, strict=True):
+            if isinstance(proposal, BoundaryError):
+                self._lost(proposal)
+                continue
+            state.usage = proposal.usage
+            self.usage += proposal.usage
+            self._dearest = dearer(self._dearest, proposal.usage)
+            moves += [(state, action, count) for action, count in _distinct(proposal)]
         reached = await asyncio.gather(*(self._take(*move) for move in moves))
-        found = [state for state in reached if state is not None]
+        found = []
+        for result in reached:
+            if isinstance(result, BoundaryError):
+                self._lost(result)
+            else:
+                found.append(result)
         self._states += found
         return found
 
-    async def _propose(self, state: _State) -> Proposal | None:
-        """Ask for actions; a failure ends the branch."""
+    async def _propose(self, state: _State) -> Proposal | BoundaryError:
+        """Ask for actions."""
         place = state.point
         situation = Situation(task=self.task, steps=place.steps, observation=place.observation)
-        actions = (step.action.text for step in place.steps)
-        own = derive(self.seed, "beam", *actions)
+        own = derive(self.seed, "beam", *(step.action.text for step in place.steps))
         try:
-            proposal = await self.context.runner.propose(
-                situation, k=self.config.expansions, seed=own
-            )
+            return await self.context.runner.propose(situation, k=self.config.expansions, seed=own)
         except ModelError as error:
-            self._lost(error)
-            return None
-        self.usage += proposal.usage
-        self._dearest = dearer(self._dearest, proposal.usage)
-        state.usage = proposal.usage
-        return proposal
+            return error
 
-    async def _take(self, state: _State, action: Action, share: float) -> _State | None:
-        """Act; a failure ends the branch."""
+    async def _take(self, state: _State, action: Action, count: int) -> _State | BoundaryError:
+        """Act."""
         try:
             (point,) = await self.context.runner.advance(self.task, state.point, [action])
         except EnvError as error:
-            self._lost(error)
-            return None
-        return _State(point, state, action.text, share)
+            return error
+        return _State(point, state, action.text, count / self.config.expansions)
 
     async def _finish(self, over: Sequence[_State]) -> None:
         """Make candidates of finished episodes; a request is on the account of its first one."""
@@ -233,6 +233,7 @@ class _Search:
         self.failures.append(Failure(kind=TaskBudgetSpent.__name__, message=self.ending))
 
     def _lost(self, error: BoundaryError) -> None:
+        """A branch ends here; told in the order of the branches, whichever failed first."""
         self.failures.append(Failure.of(error))
         if isinstance(error, BudgetSpent):
             self.ending = f"budget spent after {len(self.candidates)} episodes"
@@ -270,10 +271,8 @@ class _Search:
         )
 
 
-def _distinct(proposal: Proposal | None) -> list[tuple[Action, int]]:
+def _distinct(proposal: Proposal) -> list[tuple[Action, int]]:
     """Different actions in the order of their first proposal, and how often each was proposed."""
-    if proposal is None:
-        return []
     actions = [action for action in proposal.actions if action is not None]
     first = {action.text: action for action in reversed(actions)}
     counts = Counter(action.text for action in actions)

@@ -191,6 +191,21 @@ class TestFaults:
         assert {failure.kind for failure in found.failures} == {"ModelError"}
         assert "failed, the first: asking scripted: TimeoutError: too far" in found.remark
 
+    def test_failures_are_told_in_the_order_of_the_branches(self) -> None:
+        class Uneven(Scripted):
+            async def complete(
+                self, messages: Sequence[Message], sampling: Sampling
+            ) -> Completions:
+                way = "".join(m.content for m in messages if m.role == "assistant")
+                if len(way) == 1:
+                    await asyncio.sleep(0.02 * LETTERS.index(way))
+                    raise TimeoutError(way)
+                return await super().complete(messages, sampling)
+
+        # d is the best prefix, so the first branch, and the last to fail
+        with pytest.raises(ModelError, match="TimeoutError: d"):
+            plan(Uneven(reply=in_turn()), width=3, expansions=4)
+
     def test_a_task_that_does_not_begin_raises(self) -> None:
         class Shut(Forks):
             def reset(self, task: object) -> object:  # type: ignore[override]
