@@ -29,6 +29,7 @@ from armap.llms.local import LocalConfig
 from armap.objective import Objective
 from armap.planners import PlannerConfig
 from armap.planners.sampling import GreedyConfig, SamplingConfig
+from armap.planners.self_consistency import SelfConsistencyConfig
 from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
@@ -144,8 +145,10 @@ class PlanRun(Record):
         planner, env = info.data.get("planner"), info.data.get("env")
         if text is None or env is None:
             return text
-        if isinstance(planner, GreedyConfig | SamplingConfig):
-            raise ConfigError(f"{planner.kind} does not select: use best_of_n, say, or leave it")
+        if isinstance(planner, GreedyConfig | SamplingConfig | SelfConsistencyConfig):
+            raise ConfigError(
+                f"{planner.kind} does not select by score: use best_of_n, say, or leave it"
+            )
         return Objective.parse(text, make_measures(env)).text
 
 

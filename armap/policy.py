@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from armap.prompts import parse, render
+from armap.prompts import parse, reflection, render
 from armap.types import Proposal, Record, Sampling
 
 if TYPE_CHECKING:
     from armap.protocols import ChatModel
-    from armap.types import Situation
+    from armap.types import Completions, Situation, Trajectory
 
 __all__ = ["PolicyConfig", "PromptedPolicy"]
 
@@ -47,9 +47,8 @@ class PromptedPolicy:
 
     async def propose(self, situation: Situation, *, k: int, seed: int) -> Proposal:
         """Draw ``k`` replies in one request and parse each."""
-        temperature = self.config.temperature
         sampling = Sampling(
-            temperature=self.default_temperature if temperature is None else temperature,
+            temperature=self._temperature,
             top_p=self.config.top_p,
             max_tokens=self.config.max_tokens,
             stop=self.config.stop,
@@ -60,3 +59,18 @@ class PromptedPolicy:
         replies = await self.model.complete(prompt, sampling)
         actions = tuple(parse(self.config.parser, text) for text in replies.texts)
         return Proposal(actions=actions, usage=replies.usage)
+
+    async def reflect(self, trajectory: Trajectory, *, seed: int, max_tokens: int) -> Completions:
+        """Ask the same model what an attempt teaches; see ``prompts/reflection.md``."""
+        sampling = Sampling(
+            temperature=self._temperature,
+            top_p=self.config.top_p,
+            max_tokens=max_tokens,
+            seed=seed,
+        )
+        return await self.model.complete(reflection(trajectory), sampling)
+
+    @property
+    def _temperature(self) -> float:
+        own = self.config.temperature
+        return self.default_temperature if own is None else own

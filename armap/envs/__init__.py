@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import Field
 
+from armap.answers import FinalAnswer
+from armap.envs.game24.answers import FINAL_ANSWER as GAME24_ANSWER
 from armap.envs.game24.env import Game24, Game24Config
 from armap.envs.game24.measures import MEASURES as GAME24_MEASURES
 from armap.envs.game24.puzzles import tasks as game24_tasks
@@ -30,6 +32,7 @@ __all__ = [
     "AnyEnvConfig",
     "EnvConfig",
     "TaskSelection",
+    "make_answer",
     "make_env",
     "make_measures",
     "narrow",
@@ -84,6 +87,24 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
                     f"{config.target}: measures must map names to armap.measures.Measure"
                 )
     return {**COMMON, **own}
+
+
+def make_answer(config: AnyEnvConfig) -> FinalAnswer | None:
+    """How the answers of this environment's trajectories are compared; None if it does not say.
+
+    Raises:
+        ConfigError: an imported environment's ``final_answer`` is something else.
+    """
+    match config:
+        case Game24Config():
+            return GAME24_ANSWER
+        case ImportConfig():
+            own = getattr(load(config.target), "final_answer", None)
+            if own is not None and not isinstance(own, FinalAnswer):
+                raise ConfigError(
+                    f"{config.target}: final_answer must be an armap.answers.FinalAnswer"
+                )
+            return own
 
 
 def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:

@@ -4,7 +4,7 @@ Templates are text files next to this module. A prompt is append-only along an e
 task comes first, every later turn is added behind, so prefix caches stay warm.
 """
 
-from armap.prompts.dialogue import failed_attempt, first_message, render
+from armap.prompts.dialogue import failed_attempt, first_message, reflection, render
 from armap.prompts.parsing import PARSERS, parse
 
-__all__ = ["PARSERS", "failed_attempt", "first_message", "parse", "render"]
+__all__ = ["PARSERS", "failed_attempt", "first_message", "parse", "reflection", "render"]

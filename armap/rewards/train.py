@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from random import Random
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -314,9 +314,7 @@ def _measured(
         base=config.base,
         renderer=RENDERER,
         max_length=config.max_length,
-        calibration=Calibration(
-            mean=fmean(chosen + rejected), spread=max(pstdev(chosen + rejected), 1e-6)
-        ),
+        calibration=Calibration.measured(chosen, rejected),
         train_pairs=len(train),
         held_out_pairs=len(held),
         held_out_accuracy=fmean(better),

@@ -9,11 +9,11 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import make_env, make_measures, narrow, select_tasks
+from armap.envs import make_answer, make_env, make_measures, narrow, select_tasks
 from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
 from armap.objective import Objective
-from armap.planners import Context, make_planner, temperature
-from armap.planners.best_of_n import BestOfNConfig, stored_candidates
+from armap.planners import Context, make_planner, stored_in, temperature
+from armap.planners.best_of_n import stored_candidates
 from armap.policy import PromptedPolicy
 from armap.rewards import make_reward
 from armap.rollout import Runner
@@ -89,6 +89,8 @@ def plan_tasks(
     failed.close()
     if count < len(tasks):
         watch.say(f"{len(tasks) - count} of {len(tasks)} tasks have no plan, see failures.jsonl")
+    if work.saved:
+        watch.say(f"{work.saved:,} episodes were not needed")
     if work.failures:
         watch.say(f"{work.failures} branches failed; run again to try those once more")
     return count == len(tasks) and not work.failures
@@ -96,8 +98,8 @@ def plan_tasks(
 
 def tasks_of(run: PlanRun) -> list[Task]:
     """The tasks to plan: those of the stored candidates when there are such."""
-    if isinstance(run.planner, BestOfNConfig) and run.planner.candidates is not None:
-        stored = stored_candidates(Path(run.planner.candidates))
+    if (folder := stored_in(run.planner)) is not None:
+        stored = stored_candidates(folder)
         found = [group[0].task for group in stored.values()]
         return narrow(found, run.tasks)
     return select_tasks(run.env, run.tasks)
@@ -115,6 +117,7 @@ class _Work:
         health: Health,
     ) -> None:
         self.failures = 0
+        self.saved = 0
         self._run = run
         self._done = done
         self._failed = failed
@@ -130,7 +133,7 @@ class _Work:
         objective = (
             Objective.parse(run.objective, make_measures(run.env)) if run.objective else None
         )
-        context = Context(runner, reward, run.budget.task, objective)
+        context = Context(runner, reward, run.budget.task, objective, make_answer(run.env))
         planner = make_planner(run.planner, context)
 
         async def one(task: Task) -> None:
@@ -158,6 +161,7 @@ class _Work:
             self._broke = self._broke or isinstance(error, RunBudgetSpent)
             return None if isinstance(error, BudgetSpent) else str(error)
         self._done.append(plan)
+        self.saved += plan.saved
         self.failures += sum(
             not isinstance(failure.error(), BudgetSpent) for failure in plan.failures
         )

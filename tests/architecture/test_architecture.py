@@ -98,7 +98,10 @@ def test_every_kind_can_be_chosen_by_name() -> None:
         "reward": {"trained", "brevity", "import"},
     }
     planners = {get_args(m.model_fields["kind"].annotation)[0] for m in get_args(AnyPlannerConfig)}
-    assert planners == {"greedy", "sampling", "best_of_n", "reflexion", "mcts", "import"}
+    assert planners == {
+        *("greedy", "sampling", "best_of_n", "self_consistency", "reflexion"),
+        *("beam", "mcts", "import"),
+    }
     assert TypeAdapter(EnvConfig).validate_python({"kind": "game24"}) == Game24Config()
 
 
