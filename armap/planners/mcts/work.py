@@ -169,7 +169,8 @@ class Work:
             return self._broken(ticket, trajectory)
         candidate = await self._judge(trajectory)
         self._note(ticket.number, candidate=candidate)
-        await self._reflect(ticket, candidate)
+        if self._is_poor(candidate):
+            await self._reflect(ticket, trajectory)
         end = len(trajectory.steps) - len(ticket.path)
         return Simulated(
             self._value(candidate) * self.config.discount**end,
@@ -207,12 +208,14 @@ class Work:
         (candidate,) = await self._scores[actions]
         return candidate
 
-    async def _reflect(self, ticket: Ticket, candidate: Candidate) -> None:
+    def _is_poor(self, candidate: Candidate) -> bool:
+        """Whether it is to leave a note."""
+        score = candidate.score
+        wanted = self.config.reflect is not None and score is not None
+        return wanted and score.calibrated < self.config.reflect_below
+
+    async def _reflect(self, ticket: Ticket, trajectory: Trajectory) -> None:
         """Leave a note of a poor trajectory (LATS, arXiv 2310.04406)."""
-        trajectory, score = candidate.trajectory, candidate.score
-        poor = score is not None and score.calibrated < self.config.reflect_below
-        if self.config.reflect is None or not poor:
-            return
         if self.config.reflect == "attempt":
             self._advice[ticket.number] = listed(trajectory)
             return
