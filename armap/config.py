@@ -21,7 +21,7 @@ from pydantic import (
 
 from armap.calls import BudgetConfig
 from armap.embedded.train import PolicyTrainConfig
-from armap.envs import EnvConfig, TaskSelection, make_measures
+from armap.envs import KINDS, AnyEnvConfig, EnvConfig, TaskSelection, make_measures
 from armap.envs.game24.env import Game24Config
 from armap.errors import ConfigError
 from armap.llms import LLMConfig
@@ -49,6 +49,7 @@ __all__ = [
     "RewardTrainRun",
     "SynthesizeRun",
     "TrainRun",
+    "load_env",
     "load_manifest_run",
     "load_run",
 ]
@@ -216,6 +217,24 @@ def load_manifest_run(
     """
     content = dict(read_manifest(folder).config)
     return _validated(folder, stage, content, settings=settings, out=out)
+
+
+def load_env(kind: str, settings: Sequence[str] = ()) -> AnyEnvConfig:
+    """An environment by its kind, with settings of the form ``a.b=value``.
+
+    Raises:
+        ConfigError: there is no such environment or setting.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"no environment {kind!r}; there is {', '.join(KINDS)}")
+    content: dict[str, Any] = {"kind": kind}
+    for setting in settings:
+        _apply(content, setting)
+    try:
+        config: AnyEnvConfig = TypeAdapter(EnvConfig).validate_python(content)
+    except ValidationError as error:
+        raise ConfigError(f"--set {explain(error, EnvConfig)}") from error
+    return config
 
 
 def _validated(

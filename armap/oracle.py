@@ -23,6 +23,8 @@ class Outcome(Record):
 
     score: float = Field(ge=0.0, le=1.0)
     success: bool
+    detail: dict[str, float | bool | str | None] = Field(default_factory=dict)
+    """What the score is made of, where an environment tells."""
 
 
 @runtime_checkable

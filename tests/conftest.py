@@ -52,6 +52,16 @@ def goldens() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def official_data() -> Path:
+    """The originals' own data files; never part of the repository."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("ARMAP_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no official data at {folder}; set ARMAP_DATA")
+    return folder
+
+
 @dataclass(frozen=True)
 class VLLMSession:
     """One engine for all tests, and the event loop in which it lives."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +20,8 @@ __all__ = ["DIGEST", "Request"]
 
 DIGEST = 16
 """Bytes of a digest."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
+"""Two letters at least: ``c:`` is a drive."""
 
 
 class Request(NamedTuple):
@@ -32,6 +35,8 @@ class Request(NamedTuple):
     @classmethod
     def of(cls, model: str, messages: Sequence[Message], sampling: Sampling) -> Request:
         """Digest a request; image files count by their content, not by their name.
+
+        What begins like a URL (``data:``, an environment's own reference) is its content.
 
         Raises:
             ConfigError: an image cannot be read.
@@ -65,7 +70,7 @@ def _of_text(role: str, content: str) -> bytes:
 
 
 def _picture(image: str) -> bytes:
-    if image.startswith("data:"):
+    if _SCHEME.match(image):
         return image.encode()
     try:
         return Path(image).read_bytes()

@@ -38,6 +38,8 @@ Every command continues where it was stopped.""",
 )
 importing = typer.Typer(no_args_is_help=True, help="Read other programs' logs as trajectories.")
 app.add_typer(importing, name="import")
+data = typer.Typer(no_args_is_help=True, help="Put an environment's own data files in place.")
+app.add_typer(data, name="data")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The YAML file of the run.")]
 Settings = Annotated[
@@ -313,19 +315,21 @@ def tasks(
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which split.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON Lines, for tasks.file.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="key=value", help="A setting of the environment."),
+    ] = None,
 ) -> None:
     """List the tasks of an environment.
 
     Example: armap tasks game24 --split test --limit 3
+
+    Example: armap tasks webshop --set data=data/webshop --set goals=synthetic --limit 3
     """
-    from pydantic import TypeAdapter, ValidationError
+    from armap.config import load_env
+    from armap.envs import TaskSelection, select_tasks
 
-    from armap.envs import KINDS, EnvConfig, TaskSelection, select_tasks
-
-    try:
-        config = TypeAdapter(EnvConfig).validate_python({"kind": env})
-    except ValidationError as error:
-        raise ConfigError(f"no environment {env!r}; there is {', '.join(KINDS)}") from error
+    config = load_env(env, settings or ())
     for task in select_tasks(config, TaskSelection(split=split, limit=limit)):
         typer.echo(task.model_dump_json() if as_json else f"{task.name}\t{task.instruction}")
 
@@ -352,6 +356,30 @@ def import_tot_log(
         "  armap plan -c configs/game24/stored.yaml "
         f"--set planner.candidates={out} --out {out}-best"
     )
+
+
+@data.command("webshop")
+def data_webshop(
+    source: Annotated[
+        str, typer.Option(help="Folder or web address of the official files, or of one of them.")
+    ],
+    to: Annotated[Path, typer.Option(help="Folder for them; give it as env.data.")] = Path(
+        "data/webshop"
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that differ from the source's.")
+    ] = False,
+) -> None:
+    """Put WebShop's official files in place, check them, and say what they hold.
+
+    items_shuffle*.json, items_ins_v2*.json and items_human_ins.json, plain or gzip. A download that
+    broke off goes on. The full catalogue is indexed, once, which takes some minutes.
+
+    Example: armap data webshop --source ~/Downloads --to data/webshop
+    """
+    from armap.cli.data import place_webshop
+
+    place_webshop(source, to, overwrite=overwrite)
 
 
 @app.command()

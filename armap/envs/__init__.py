@@ -6,7 +6,7 @@ What is built here cannot grade: the ``outcome`` method exists only on the envir
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -18,6 +18,8 @@ from armap.envs.game24.env import Game24, Game24Config
 from armap.envs.game24.measures import MEASURES as GAME24_MEASURES
 from armap.envs.game24.puzzles import tasks as game24_tasks
 from armap.envs.ungraded import Ungraded
+from armap.envs.webshop.config import WebShopConfig
+from armap.envs.webshop.measures import MEASURES as WEBSHOP_MEASURES
 from armap.errors import ConfigError
 from armap.measures import COMMON, Measure
 from armap.plugins import ImportConfig, load
@@ -32,18 +34,20 @@ __all__ = [
     "AnyEnvConfig",
     "EnvConfig",
     "TaskSelection",
+    "fingerprint",
     "make_answer",
     "make_env",
     "make_measures",
+    "make_pictures",
     "narrow",
     "read_tasks",
     "select_tasks",
 ]
 
-KINDS = ("game24",)
+KINDS = ("game24", "webshop")
 """Built-in environment kinds."""
 
-AnyEnvConfig = Game24Config | ImportConfig
+AnyEnvConfig = Game24Config | WebShopConfig | ImportConfig
 EnvConfig = Annotated[AnyEnvConfig, Field(discriminator="kind")]
 
 
@@ -64,6 +68,10 @@ def make_env(config: AnyEnvConfig) -> Environment:
     match config:
         case Game24Config():
             return Game24(config)
+        case WebShopConfig():
+            from armap.envs.webshop.env import WebShop
+
+            return WebShop(config)
         case ImportConfig():
             return Ungraded(cast("Environment", load(config.target)(**config.options)))
 
@@ -78,6 +86,8 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
     match config:
         case Game24Config():
             own = GAME24_MEASURES
+        case WebShopConfig():
+            own = WEBSHOP_MEASURES
         case ImportConfig():
             own = getattr(load(config.target), "measures", {})
             if not isinstance(own, Mapping) or not all(
@@ -98,6 +108,8 @@ def make_answer(config: AnyEnvConfig) -> FinalAnswer | None:
     match config:
         case Game24Config():
             return GAME24_ANSWER
+        case WebShopConfig():
+            return None
         case ImportConfig():
             own = getattr(load(config.target), "final_answer", None)
             if own is not None and not isinstance(own, FinalAnswer):
@@ -105,6 +117,42 @@ def make_answer(config: AnyEnvConfig) -> FinalAnswer | None:
                     f"{config.target}: final_answer must be an armap.answers.FinalAnswer"
                 )
             return own
+
+
+def make_pictures(config: AnyEnvConfig) -> Callable[[str], str] | None:
+    """What makes a ``data:`` URL of a reference in ``Observation.images``; None without images.
+
+    References that are none of the environment's are left as they are.
+
+    Raises:
+        ConfigError: Pillow, product pictures or a typeface are missing.
+    """
+    if not isinstance(config, WebShopConfig) or config.images == "off":
+        return None
+    try:
+        from armap.envs.webshop.images.pictures import open_pictures
+    except ImportError as error:
+        raise ConfigError(
+            f"env.images: page needs Pillow: pip install 'armap[webshop]' ({error})"
+        ) from error
+    from armap.envs.webshop.images.reference import SCHEME
+
+    pictures = open_pictures(config)
+    return lambda text: pictures.data_url(text) if text.startswith(SCHEME) else text
+
+
+def fingerprint(config: AnyEnvConfig) -> dict[str, str]:
+    """Digests of the data behind an environment: equal where two runs' numbers are comparable.
+
+    Empty for an environment that is all in its configuration.
+    """
+    match config:
+        case WebShopConfig():
+            from armap.envs.webshop.world import open_world
+
+            return {**open_world(config).fingerprint, "splits": config.splits}
+        case Game24Config() | ImportConfig():
+            return {}
 
 
 def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:
@@ -144,6 +192,10 @@ def _split(config: AnyEnvConfig, split: Split) -> list[Task]:
     match config:
         case Game24Config():
             return game24_tasks(split)
+        case WebShopConfig():
+            from armap.envs.webshop.tasks import tasks as webshop_tasks
+
+            return webshop_tasks(config, split)
         case ImportConfig():
             target = load(config.target)
             if not hasattr(target, "tasks"):

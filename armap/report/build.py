@@ -88,7 +88,7 @@ def gather(runs: Sequence[Path]) -> ReportData:
         examples=tuple(example for path in plans for example in _examples(path)),
         tradeoffs=read_tradeoffs(_called(plans, manifests), manifests),
         calls=tuple(read_calls_of(manifests)),
-        facts=tuple(_facts(runs, first)),
+        facts=(*_facts(runs, first), *_worlds([manifests[path] for path in plans])),
     )
 
 
@@ -237,6 +237,16 @@ def _ended(trajectory: Trajectory) -> str:
         return ""
     kind = trajectory.failure.kind if trajectory.failure else trajectory.stop.value
     return MEANINGS.get(kind, kind)
+
+
+def _worlds(manifests: Sequence[Manifest]) -> list[tuple[str, str]]:
+    """What the rows were measured on, where environments tell; and whether it is one thing."""
+    told = [manifest.world for manifest in manifests if manifest.world]
+    if not told:
+        return []
+    if any(world != manifests[0].world for world in (m.world for m in manifests)):
+        return [("data", "differs between these runs: their rows are not comparable")]
+    return [("data", ", ".join(f"{name} {value}" for name, value in told[0].items()))]
 
 
 def _facts(runs: Sequence[Path], manifest: Manifest) -> list[tuple[str, str]]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from armap.batching import finish
 from armap.collect import Effort, collect
 from armap.config import FREE
-from armap.envs import make_env, select_tasks
+from armap.envs import fingerprint, make_env, select_tasks
 from armap.policy import PromptedPolicy
 from armap.rollout import Runner
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
-from armap.storage import JsonLines, RunFolder
+from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Trajectory
 
 if TYPE_CHECKING:
@@ -32,8 +32,14 @@ def run_collect(
     watch = progress or Quiet()
     tasks = select_tasks(run.env, run.tasks)
     path = Path(run.out)
+    origin = Origin(world=fingerprint(run.env))
     with RunFolder.open(
-        path, stage="collect", config=run, free=FREE, overwrite=overwrite
+        path,
+        stage="collect",
+        config=run,
+        free=FREE,
+        origin=origin,
+        overwrite=overwrite,
     ) as folder:
         done = folder.lines("trajectories.jsonl", Trajectory)
         if folder.manifest.finished:

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from armap.calls import JOURNAL, Journal, Recorded, counted
+from armap.envs import make_pictures
 from armap.errors import ConfigError
 from armap.llms import make_llm, name_of
+from armap.llms.illustrated import Illustrated
 from armap.llms.openai import CapChange
 from armap.plugins import ImportConfig
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from armap.config import CollectRun, PlanRun
+    from armap.protocols import ChatModel
     from armap.run.progress import Progress
     from armap.storage import RunFolder
 
@@ -39,7 +42,7 @@ def recorded_model(
     journal = Journal(folder.path / JOURNAL)
     try:
         model = Recorded(
-            make_llm(run.llm, told=caps.append),
+            _seeing(make_llm(run.llm, told=caps.append), run),
             journal,
             budget=run.budget,
             prices=getattr(run.llm, "prices", None),
@@ -55,6 +58,12 @@ def recorded_model(
         if not journal.path.stat().st_size:
             journal.path.unlink()
     watch.say(summed_up(journal, hits=model.hits))
+
+
+def _seeing(model: ChatModel, run: CollectRun | PlanRun) -> ChatModel:
+    """The model, shown what the environment of ``run`` draws, if it draws anything."""
+    pictures = make_pictures(run.env)
+    return model if pictures is None else Illustrated(model, pictures)
 
 
 def _check_prices(run: CollectRun | PlanRun) -> None:

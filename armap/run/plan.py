@@ -9,7 +9,14 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import make_answer, make_env, make_measures, narrow, select_tasks
+from armap.envs import (
+    fingerprint,
+    make_answer,
+    make_env,
+    make_measures,
+    narrow,
+    select_tasks,
+)
 from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
 from armap.objective import Objective
 from armap.planners import Context, make_planner, stored_in, temperature
@@ -21,7 +28,7 @@ from armap.run.grade import evaluate
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
-from armap.storage import JsonLines, RunFolder
+from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Failure, Plan, Record, Task
 
 if TYPE_CHECKING:
@@ -56,7 +63,14 @@ def run_plan(
     watch = progress or Quiet()
     tasks = tasks_of(run)
     path = Path(run.out)
-    opened = RunFolder.open(path, stage="plan", config=run, free=FREE, overwrite=overwrite)
+    opened = RunFolder.open(
+        path,
+        stage="plan",
+        config=run,
+        free=FREE,
+        origin=Origin(world=fingerprint(run.env)),
+        overwrite=overwrite,
+    )
     with opened as folder:
         if not folder.manifest.finished:
             model = recorded_model(run, folder, watch)

@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from armap.envs import make_env
+from armap.envs import fingerprint, make_env
 from armap.errors import ConfigError
 from armap.run.progress import Progress, Quiet
-from armap.storage import JsonLines, RunFolder
+from armap.storage import JsonLines, Origin, RunFolder
 from armap.synthesize import hindsight
 from armap.types import Preference, Trajectory
 
@@ -27,8 +27,13 @@ def run_synthesize(
     source = Path(run.trajectories) / "trajectories.jsonl"
     if not source.is_file():
         raise ConfigError(f"trajectories: {source} does not exist; run `armap collect` first")
+    origin = Origin(world=fingerprint(run.env))
     with RunFolder.open(
-        Path(run.out), stage="synthesize", config=run, overwrite=overwrite
+        Path(run.out),
+        stage="synthesize",
+        config=run,
+        origin=origin,
+        overwrite=overwrite,
     ) as folder:
         lines = folder.lines("preferences.jsonl", Preference)
         if folder.manifest.finished:

@@ -11,21 +11,23 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution, version
-from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from armap.errors import ConfigError
 from armap.storage.lines import JsonLines, write_text
 from armap.types import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
     from types import TracebackType
 
 __all__ = [
     "Manifest",
+    "Origin",
     "RunFolder",
     "differences",
     "last_checkpoint",
@@ -49,6 +51,8 @@ class Manifest(Record):
     config: dict[str, JsonValue]
     """The complete configuration, defaults included."""
     seed: int
+    world: dict[str, str] = Field(default_factory=dict)
+    """Digests of the data behind the environment: two runs are comparable where they agree."""
     created: str
     versions: dict[str, str]
     git_commit: str | None
@@ -57,6 +61,15 @@ class Manifest(Record):
     """Wall time spent, over all sessions of this run."""
     source: str = ""
     """Folder of the run that this one was made out of, by another way than its stage."""
+
+
+class Origin(NamedTuple):
+    """What a run is made out of, besides its configuration."""
+
+    source: str = ""
+    """Another run, if making something out of one is not what the stage does anyway."""
+    world: Mapping[str, str] = MappingProxyType({})
+    """Digests of the data behind the run's environment."""
 
 
 class RunFolder:
@@ -84,7 +97,7 @@ class RunFolder:
         stage: str,
         config: Record,
         free: Collection[str] = ("out",),
-        source: str = "",
+        origin: Origin = Origin(),
         overwrite: bool = False,
     ) -> Self:
         """Create the folder, or continue it when it was made with the same configuration.
@@ -95,7 +108,7 @@ class RunFolder:
             config: all of the run's settings.
             free: those that may differ (dotted names); a finished run whose free settings
                 changed, other than ``out``, is taken up again.
-            source: the run that this one is made out of, if that is not what its stage does.
+            origin: what the run is made out of, besides its configuration.
             overwrite: empty the folder first.
 
         Raises:
@@ -114,11 +127,12 @@ class RunFolder:
                 _empty(path)
                 existing = None
             if existing is not None:
-                _refuse_source(path, existing.source, source)
+                _refuse_source(path, existing.source, origin.source)
                 _refuse_changes(path, existing, stage, content, free)
+                _refuse_another_world(path, existing.world, origin.world)
                 manifest = _continued(existing, content)
                 return cls(path, manifest, resumed=True, lock=lock)
-            manifest = _fresh(stage, content, source, path)
+            manifest = _fresh(stage, content, path, origin)
         except ConfigError:
             lock.close()
             raise
@@ -276,16 +290,27 @@ def _refuse_changes(
         )
 
 
-def _fresh(stage: str, config: dict[str, JsonValue], source: str, path: Path) -> Manifest:
+def _refuse_another_world(path: Path, there: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Runs that were made before worlds had digests are continued as they are."""
+    changed = differences(dict(there), dict(here)) if there else []
+    if changed:
+        raise ConfigError(
+            f"{path}: made with other data behind the environment: {changed[0]}; "
+            "use another --out, or --overwrite to start anew"
+        )
+
+
+def _fresh(stage: str, config: dict[str, JsonValue], path: Path, origin: Origin) -> Manifest:
     seed = config.get("seed", 0)
     manifest = Manifest(
         stage=stage,
         config=config,
         seed=seed if isinstance(seed, int) else 0,
+        world=dict(origin.world),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
         git_commit=_git_commit(),
-        source=source,
+        source=origin.source,
     )
     _save_manifest(path, manifest)
     return manifest

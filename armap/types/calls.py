@@ -17,7 +17,7 @@ class Message(Record):
     role: Literal["system", "user", "assistant"]
     content: str
     images: tuple[str, ...] = ()
-    """Paths of image files, or ``data:`` URLs; they come before the text."""
+    """Paths of image files, ``data:`` URLs, an environment's references; they precede the text."""
 
 
 class Usage(Record):

@@ -54,7 +54,8 @@ class Observation(Record):
     choices: tuple[str, ...] = ()
     """Admissible actions, when the environment lists them."""
     images: tuple[str, ...] = ()
-    """References (paths relative to the run folder) of images that belong to the text."""
+    """References of images that belong to the text: paths relative to the run folder, or short
+    texts of which the environment makes the image on demand (``webshop:item/...``)."""
     terminal: bool = False
     """True when the episode is over; says nothing about success."""
 

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from armap.envs import make_env
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.intents import make_task
 from armap.envs.graded import make_graded_env
+from armap.envs.webshop.config import Profile, View
+from armap.envs.webshop.tasks import tasks as webshop_tasks
 from armap.oracle import GradedEnvironment
 from armap.plugins import ImportConfig
 from armap.protocols import Environment
 from benchmarks.toy_shop import Shop
 from tests.contracts.environment import EnvironmentContract
 from tests.contracts.worlds import Corridor
+from tests.shops import shop_config, write_shop
 
 CORRIDOR = ImportConfig(target="tests.contracts.worlds:Corridor", options={"length": 2})
 SHOP = ImportConfig(target="benchmarks.toy_shop:Shop")
@@ -28,6 +35,49 @@ class TestGame24(EnvironmentContract):
         return make_env(Game24Config())
 
 
+class _WebShop(EnvironmentContract):
+    """Each view and profile; the shop is written anew for each class."""
+
+    view: View = "text"
+    profile: Profile = "faithful"
+    legal = (
+        "search[red shoes]",
+        "click[next >]",
+        "click[< prev]",
+        "click[b000000006]",
+        "click[black]",
+    )
+
+    @pytest.fixture(autouse=True)
+    def _shop(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        folder = write_shop(tmp_path_factory.mktemp("shop"))
+        self.config = shop_config(folder, observation=self.view, profile=self.profile)
+        self.task = webshop_tasks(self.config, "test")[3]
+
+    def make(self) -> Environment:
+        return make_env(self.config)
+
+    def test_says_when_it_is_over(self) -> None:
+        seen = self.play(self.make(), (*self.legal, "click[buy now]"))
+        assert [observation.terminal for observation in seen] == [False] * 6 + [True]
+
+
+class TestWebShop(_WebShop):
+    pass
+
+
+class TestWebShopRich(_WebShop):
+    view = "text_rich"
+
+
+class TestWebShopHTML(_WebShop):
+    view = "html_text"
+
+
+class TestStrictWebShop(_WebShop):
+    profile = "strict"
+
+
 class TestImported(EnvironmentContract):
     task = Corridor.tasks("train")[0]
     legal = ("right", "right")
@@ -44,6 +94,6 @@ class TestToyShop(EnvironmentContract):
         return make_env(SHOP)
 
 
-def test_graded_twins_can_grade() -> None:
-    for config in (Game24Config(), CORRIDOR, SHOP):
+def test_graded_twins_can_grade(tmp_path: Path) -> None:
+    for config in (Game24Config(), shop_config(write_shop(tmp_path)), CORRIDOR, SHOP):
         assert isinstance(make_graded_env(config), GradedEnvironment)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.reward_model import trained
+from tests.shops import write_shop
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,3 +59,38 @@ def test_equal_budget(tmp_path: Path) -> None:
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.stdout == done.stdout
     assert again.stderr == "", "nothing is run twice"
+
+
+@pytest.mark.slow
+def test_the_pictures_of_webshop_pages() -> None:
+    command = [sys.executable, "benchmarks/webshop_images.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [line for line in done.stdout.splitlines() if line.startswith(("| drawn", "| photo"))]
+    assert len(rows) == 12
+
+
+@pytest.mark.slow
+def test_webshop(tmp_path: Path) -> None:
+    data = write_shop(tmp_path)
+    command = [sys.executable, "benchmarks/webshop.py", "--data", str(data), "--seconds", "0.05"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" a CPU second | ") == 6
+
+
+@pytest.mark.slow
+def test_webshop_at_a_small_full_size(tmp_path: Path) -> None:
+    steps = [
+        ["benchmarks/webshop_catalogue.py", str(tmp_path), "--products", "20000"],
+        ["benchmarks/webshop_full.py", str(tmp_path)],
+        ["benchmarks/webshop_full.py", str(tmp_path)],
+    ]
+    told = ""
+    for step in steps:
+        done = subprocess.run(
+            [sys.executable, *step], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        told += done.stdout
+    assert "first load of 20,000 products" in told
+    assert "later load of 20,000 products" in told

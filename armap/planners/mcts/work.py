@@ -210,9 +210,9 @@ class Work:
 
     def _is_poor(self, candidate: Candidate) -> bool:
         """Whether it is to leave a note."""
-        score = candidate.score
-        wanted = self.config.reflect is not None and score is not None
-        return wanted and score.calibrated < self.config.reflect_below
+        if self.config.reflect is None or candidate.score is None:
+            return False
+        return candidate.score.calibrated < self.config.reflect_below
 
     async def _reflect(self, ticket: Ticket, trajectory: Trajectory) -> None:
         """Leave a note of a poor trajectory (LATS, arXiv 2310.04406)."""
