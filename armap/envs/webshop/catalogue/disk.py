@@ -236,7 +236,8 @@ class _Arrays:
         self._folder = folder
 
     def __getitem__(self, name: str) -> Any:
-        return np.load(self._folder / f"{name}.npy", mmap_mode="r")
+        # A plain view: a memmap does more at every access.
+        return np.asarray(np.load(self._folder / f"{name}.npy", mmap_mode="r"))
 
 
 def _map(path: Path) -> mmap.mmap | bytes:
