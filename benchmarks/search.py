@@ -24,7 +24,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from armap.batching import for_each
-from armap.cli.main import spare_the_collector
+from armap.cli.stages import spare_the_collector
 from armap.planners import Context
 from armap.planners.mcts import MCTS, MCTSConfig
 from armap.planners.search import Expanded, Rules, Search, Simulated, flatten
