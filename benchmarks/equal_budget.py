@@ -320,7 +320,9 @@ def document(
         "the puzzles on which a planner did better and worse. Episodes, calls and tokens are means",
         "per puzzle. Planners that select share the episodes of `sampling`. *Size* is `n`,",
         f"`trials`, `width` (beam, {EXPANSIONS} expansions) or `trajectories`. `greedy` is there",
-        "for reference, whatever the budget.",
+        "for reference, whatever the budget. `self_consistency` is flattered by this game: the",
+        "rules refuse false claims and this policy always claims 24, so that what may vote is",
+        "nearly always right.",
     ]
     for n, rows in by_count.items():
         lines += ["", f"## {n} trajectories per puzzle", "", *table(rows)]
