@@ -100,10 +100,10 @@ def overhead() -> None:
 
 def memory() -> None:
     """Bytes a node, edges, lists and action texts included."""
-    for depth in (4, 10):
+    for depth, simulations in ((4, 500), (10, 10_000)):
         gc.collect()
         tracemalloc.start()
-        search = grow(10_000, depth)
+        search = grow(simulations, depth)
         gc.collect()
         size, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
