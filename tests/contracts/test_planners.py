@@ -51,6 +51,7 @@ KINDS: list[AnyPlannerConfig] = [
     ReflexionConfig(preset="game24", trials=4, threshold=0.9),
     BeamConfig(width=2, expansions=3),
     MCTSConfig(trajectories=6, width=4),
+    MCTSConfig(trajectories=6, width=4, parallelism=4),
     ImportConfig(target="tests.contracts.test_planners:Twice", options={"tries": 2}),
 ]
 
