@@ -7,7 +7,7 @@ here they are put together into the five runs that the command line knows.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -16,6 +16,8 @@ from armap.calls import BudgetConfig
 from armap.embedded.train import PolicyTrainConfig
 from armap.envs import EnvConfig, TaskSelection
 from armap.envs.game24.env import Game24Config
+from armap.envs.scienceworld.env import ScienceWorldConfig
+from armap.envs.scienceworld.expert import ExpertConfig
 from armap.errors import ConfigError
 from armap.llms import LLMConfig
 from armap.llms.local import LocalConfig
@@ -24,7 +26,7 @@ from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
 from armap.storage import read_manifest
-from armap.synthesize import HindsightConfig
+from armap.synthesize import ContrastConfig, HindsightConfig
 from armap.types import Limits, Record
 
 if TYPE_CHECKING:
@@ -56,12 +58,21 @@ class CollectRun(Record):
     llm: LLMConfig = LocalConfig()
     policy: PolicyConfig = PolicyConfig()
     limits: Limits = Limits()
+    expert: ExpertConfig | None = None
+    """Who acts instead of ``llm``: an expert that knows the solutions and slips. ScienceWorld
+    only, for offline data; the episodes say so."""
     samples: int = Field(default=1, gt=0)
     """Episodes per task."""
     concurrency: int = Field(default=256, gt=0)
     """Episodes in flight."""
     budget: BudgetConfig = BudgetConfig()
     """What the run's calls may cost."""
+
+    @model_validator(mode="after")
+    def _expert_at_home(self) -> CollectRun:
+        if self.expert is not None and not isinstance(self.env, ScienceWorldConfig):
+            raise ValueError(f"expert: knows scienceworld only, and env.kind is {self.env.kind}")
+        return self
 
 
 class SynthesizeRun(Record):
@@ -73,7 +84,18 @@ class SynthesizeRun(Record):
     trajectories: str
     """Run folder of ``armap collect`` (or ``armap import``)."""
     env: EnvConfig = Game24Config()
-    synthesis: HindsightConfig = HindsightConfig()
+    synthesis: Annotated[HindsightConfig | ContrastConfig, Field(discriminator="strategy")] = (
+        HindsightConfig()
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hindsight(cls, content: Any) -> Any:
+        """``synthesis: {pairs: 100}`` means hindsight, like no ``synthesis`` at all."""
+        synthesis = content.get("synthesis") if isinstance(content, dict) else None
+        if not isinstance(synthesis, dict):
+            return content
+        return {**content, "synthesis": {"strategy": "hindsight", **synthesis}}
 
 
 class RewardTrainRun(Record):
@@ -134,6 +156,13 @@ FREE = frozenset(
         "out",
         "budget",
         "concurrency",
+        "env.episodes",
+        "env.heap_mb",
+        "env.java",
+        "env.jvms",
+        "env.memory_mb",
+        "env.start_timeout",
+        "env.timeout",
         "llm.adaptive",
         "llm.api_key_env",
         "llm.base_url",

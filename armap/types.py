@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from armap.errors import BoundaryError
 
 __all__ = [
+    "EXPERT",
     "Action",
     "Candidate",
     "Completions",
@@ -48,6 +49,9 @@ __all__ = [
 ]
 
 Split = Literal["train", "dev", "test"]
+
+EXPERT = "expert/"
+"""How the names of policies begin that know the solutions: nothing learned may be claimed."""
 
 
 class Record(BaseModel):

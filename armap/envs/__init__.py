@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from pydantic import Field
 
 from armap.envs.game24.env import Game24, Game24Config
 from armap.envs.game24.measures import MEASURES as GAME24_MEASURES
 from armap.envs.game24.puzzles import tasks as game24_tasks
+from armap.envs.scienceworld.env import ScienceWorld, ScienceWorldConfig
+from armap.envs.scienceworld.measures import MEASURES as SCIENCEWORLD_MEASURES
+from armap.envs.scienceworld.tasks import describe, variations
 from armap.envs.ungraded import Ungraded
 from armap.errors import ConfigError
 from armap.measures import COMMON, Measure
@@ -23,6 +26,8 @@ from armap.storage import read_records
 from armap.types import Record, Split, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from armap.protocols import Environment
 
 __all__ = [
@@ -37,10 +42,12 @@ __all__ = [
     "select_tasks",
 ]
 
-KINDS = ("game24",)
+T = TypeVar("T")
+
+KINDS = ("game24", "scienceworld")
 """Built-in environment kinds."""
 
-AnyEnvConfig = Game24Config | ImportConfig
+AnyEnvConfig = Game24Config | ScienceWorldConfig | ImportConfig
 EnvConfig = Annotated[AnyEnvConfig, Field(discriminator="kind")]
 
 
@@ -61,6 +68,8 @@ def make_env(config: AnyEnvConfig) -> Environment:
     match config:
         case Game24Config():
             return Game24(config)
+        case ScienceWorldConfig():
+            return ScienceWorld(config)
         case ImportConfig():
             return Ungraded(cast("Environment", load(config.target)(**config.options)))
 
@@ -75,6 +84,8 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
     match config:
         case Game24Config():
             own = GAME24_MEASURES
+        case ScienceWorldConfig():
+            own = SCIENCEWORLD_MEASURES
         case ImportConfig():
             own = getattr(load(config.target), "measures", {})
             if not isinstance(own, Mapping) or not all(
@@ -94,19 +105,22 @@ def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:
     """
     if selection.file is not None:
         found = read_tasks(Path(selection.file))
+    elif isinstance(config, ScienceWorldConfig):
+        chosen = narrow(variations(config, selection.split), selection)
+        return describe(config, chosen, split=selection.split)
     else:
         found = _split(config, selection.split)
     return narrow(found, selection)
 
 
-def narrow(found: list[Task], selection: TaskSelection) -> list[Task]:
+def narrow(found: Sequence[T], selection: TaskSelection) -> list[T]:
     """Apply ``first`` and ``limit``.
 
     Raises:
         ConfigError: nothing is left.
     """
     end = None if selection.limit is None else selection.first + selection.limit
-    chosen = found[selection.first : end]
+    chosen = list(found[selection.first : end])
     if not chosen:
         raise ConfigError(
             f"tasks: nothing left of {len(found)} tasks after first={selection.first}"
@@ -119,7 +133,7 @@ def read_tasks(path: Path) -> list[Task]:
     return list(read_records(path, Task))
 
 
-def _split(config: AnyEnvConfig, split: Split) -> list[Task]:
+def _split(config: Game24Config | ImportConfig, split: Split) -> list[Task]:
     match config:
         case Game24Config():
             return game24_tasks(split)

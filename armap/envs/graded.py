@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.graded import GradedGame24
+from armap.envs.scienceworld.env import ScienceWorldConfig
+from armap.envs.scienceworld.graded import GradedScienceWorld
 from armap.errors import ConfigError
 from armap.oracle import GradedEnvironment
 from armap.plugins import load
@@ -24,6 +26,8 @@ def make_graded_env(config: AnyEnvConfig) -> GradedEnvironment:
     """
     if isinstance(config, Game24Config):
         return GradedGame24(config)
+    if isinstance(config, ScienceWorldConfig):
+        return GradedScienceWorld(config)
     env = load(config.target)(**config.options)
     if not isinstance(env, GradedEnvironment):
         raise ConfigError(f"{config.target}: no outcome(); it cannot be evaluated")
