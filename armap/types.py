@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from armap.errors import BoundaryError
 
 __all__ = [
-    "EXPERT",
     "Action",
     "Candidate",
     "Completions",
@@ -49,9 +48,6 @@ __all__ = [
 ]
 
 Split = Literal["train", "dev", "test"]
-
-EXPERT = "expert/"
-"""How the names of policies begin that know the solutions: nothing learned may be claimed."""
 
 
 class Record(BaseModel):

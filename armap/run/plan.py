@@ -10,6 +10,7 @@ from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
 from armap.envs import make_env, narrow, select_tasks
+from armap.envs.scienceworld.expert import EXPERT
 from armap.errors import BoundaryError, BudgetSpent, ConfigError, RunBudgetSpent
 from armap.planners import Context, make_planner, temperature
 from armap.planners.best_of_n import BestOfNConfig, stored_candidates
@@ -20,7 +21,7 @@ from armap.run.grade import evaluate
 from armap.run.model import recorded_model
 from armap.run.progress import Progress, Quiet
 from armap.storage import JsonLines, RunFolder
-from armap.types import EXPERT, Failure, Plan, Record, Task
+from armap.types import Failure, Plan, Record, Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence

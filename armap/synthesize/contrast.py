@@ -49,6 +49,8 @@ class ContrastConfig(Record):
     cut: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of pairs whose sides are both cut at the same step, after the first difference: in
     play, episodes are judged that a limit has cut."""
+    steps: int = Field(default=40, gt=0)
+    """Both sides are cut to so many steps at most; pairs that part later are left out."""
 
 
 class _Rival(NamedTuple):
@@ -84,7 +86,7 @@ def contrast(
     try:
         maker = _Maker(config, order, worse, env)
         count = 0
-        for trajectory in order:
+        for trajectory in (t for t in order if t.steps):
             for pair in maker.pairs(trajectory, Random(derive(seed, trajectory.key))):
                 yield pair
                 count += 1
@@ -116,11 +118,12 @@ class _Maker:
             if rival.trajectory.actions in seen or chosen.final == rival.trajectory.final:
                 continue
             seen.add(rival.trajectory.actions)
-            better, worse = chosen, rival.trajectory
-            parted = _parting(better, worse)
-            if rng.random() < self._config.cut and parted < len(better.steps):
-                at = rng.randint(parted + 1, len(better.steps))
-                better, worse = _cut(better, at), _cut(worse, at)
+            at = self._cut_at(chosen, rival.trajectory, rng)
+            if at is None:
+                continue
+            better, worse = _cut(chosen, at), _cut(rival.trajectory, at)
+            if better.final == worse.final:
+                continue
             yield Preference(
                 task=chosen.task,
                 chosen=better,
@@ -134,7 +137,7 @@ class _Maker:
             )
 
     def _rivals(self, chosen: Trajectory, rng: Random) -> Iterator[_Rival]:
-        peers = self._worse[_key(chosen.task)]
+        peers = [peer for peer in self._worse[_key(chosen.task)] if peer.task == chosen.task]
         for peer in rng.sample(peers, min(len(peers), self._config.collected)):
             yield _Rival(peer, f"worse policy: {peer.policy}", peer.key)
         for _ in range(self._config.made):
@@ -145,6 +148,16 @@ class _Maker:
         for other in rng.sample(others, min(len(others), self._config.foreign)):
             how = "another task's actions"
             yield _Rival(self._acted(chosen.task, other.actions, how), how, other.key)
+
+    def _cut_at(self, chosen: Trajectory, rejected: Trajectory, rng: Random) -> int | None:
+        """After how many steps both sides end; None when they part too late for that."""
+        longest = max(len(chosen.steps), len(rejected.steps))
+        parted = _parting(chosen, rejected)
+        if parted >= self._config.steps:
+            return None
+        if rng.random() < self._config.cut and parted < len(chosen.steps):
+            longest = rng.randint(parted + 1, len(chosen.steps))
+        return min(longest, self._config.steps)
 
     def _acted(self, task: Task, actions: Sequence[str], how: str) -> Trajectory:
         """Act out; an episode that is left open looks as if a limit had cut it, as in play."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import socket
+import weakref
 from contextlib import suppress
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from armap.errors import EnvError
 
@@ -46,6 +47,8 @@ class Bridge:
         # One request, one reply, each in one packet: with Nagle's delay a step took 40 ms more.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._replies = self._socket.makefile("rb")
+        self.abandon = weakref.finalize(self, _close, self._replies, self._socket)
+        """Let go of the socket without a word to the JVM: after a fork it is another's too."""
         self._timeout = timeout
         self._ask("A", token)
 
@@ -82,12 +85,6 @@ class Bridge:
         for item in objects:
             self._ask("m", "d", item.handle, "e")
 
-    def abandon(self) -> None:
-        """Let go of the socket without a word to the JVM: after a fork it is another's too."""
-        for end in (self._replies, self._socket):
-            with suppress(OSError):
-                end.close()
-
     def _ask(self, *lines: str) -> Value:
         request = ("\n".join(lines) + "\n").encode("utf-8", errors="replace")
         try:
@@ -104,6 +101,12 @@ class Bridge:
             why = unescape(text[3:]).splitlines() or ["no reason given"]
             raise EnvError(f"{' '.join(lines[1:3])} failed in the simulator: {why[0]}")
         return _value(text[2:3], text[3:])
+
+
+def _close(replies: BinaryIO, connection: socket.socket) -> None:
+    for end in (replies, connection):
+        with suppress(OSError):
+            end.close()
 
 
 def _argument(value: Value) -> str:

@@ -17,7 +17,7 @@ from pydantic import Field
 from armap.envs.scienceworld.env import keeper_of, read_setup
 from armap.errors import EnvError
 from armap.seeding import derive
-from armap.types import EXPERT, Action, Proposal, Record, Usage
+from armap.types import Action, Proposal, Record, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from armap.envs.scienceworld.env import ScienceWorldConfig
     from armap.types import Situation, Task
 
-__all__ = ["ExpertConfig", "NoisyExpert", "next_action"]
+__all__ = ["EXPERT", "ExpertConfig", "NoisyExpert", "next_action"]
+
+EXPERT = "expert/"
+"""How the names of policies begin that know the solutions: nothing learned may be claimed."""
 
 
 class ExpertConfig(Record):
