@@ -25,7 +25,7 @@ from armap.envs.scienceworld.tasks import describe
 from armap.types import Action
 from tests.science import needs_java
 
-pytestmark = needs_java
+pytestmark = [needs_java, pytest.mark.sim]
 
 Entry = dict[str, Any]
 CONFIG = ScienceWorldConfig(protocol="native", simplification="easy", ticks=100_000)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from armap.envs import make_env
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.intents import make_task
@@ -30,6 +32,8 @@ class TestGame24(EnvironmentContract):
 
 
 @needs_java
+@pytest.mark.sim
+@pytest.mark.slow
 class TestScienceWorld(EnvironmentContract):
     task = science_task("find-animal", 3)
     legal = ("look around", "teleport to outside", "look around", "inventory")

@@ -50,7 +50,11 @@ class Bridge:
         self.abandon = weakref.finalize(self, _close, self._replies, self._socket)
         """Let go of the socket without a word to the JVM: after a fork it is another's too."""
         self._timeout = timeout
-        self._ask("A", token)
+        try:
+            self._ask("A", token)
+        except EnvError:
+            self.abandon()
+            raise
 
     def create(self, name: str, *arguments: Value) -> Reference:
         """A new object of the class ``name``."""

@@ -107,8 +107,7 @@ class World:
         rules = PROTOCOLS[self._config.protocol]
         cap = variation.kind.turns if rules.eto else None
         self._playing = self.episode = None
-        simulator = self._keeper.for_episode()
-        simulator.load(variation.kind.name, variation.number, self._config.simplification)
+        simulator = self._keeper.load(variation, self._config.simplification)
         text = simulator.look()
         self._playing = simulator
         self.episode = Episode(

@@ -91,9 +91,7 @@ class NoisyExpert:
         """
         variation, _ = read_setup(task)
         if variation.name not in self._paths:
-            simulator = self._keeper.for_episode()
-            kind, number = variation.kind.name, variation.number
-            simulator.load(kind, number, self._simplification, gold=True)
+            simulator = self._keeper.load(variation, self._simplification, gold=True)
             found = simulator.gold()
             if not found or found[0].startswith("ERROR"):
                 raise EnvError(f"the simulator has no solution for {variation.name}: {found[:1]}")

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from armap.envs.scienceworld.simulator import Simulator
+from armap.errors import EnvError
 
 if TYPE_CHECKING:
+    from armap.envs.scienceworld.catalogue import Variation
     from armap.envs.scienceworld.simulator import Launch
 
 __all__ = ["Keeper"]
@@ -38,18 +40,29 @@ class Keeper:
         """The one that runs, if any."""
         return self._simulator if self._simulator is not None and self._simulator.alive else None
 
-    def for_episode(self) -> Simulator:
-        """A healthy simulator, on which the caller is about to start an episode.
+    def load(self, variation: Variation, simplification: str, *, gold: bool = False) -> Simulator:
+        """Start an episode on a healthy simulator.
 
         Raises:
             ConfigError: Java or the package is missing.
-            EnvError: it does not start.
+            EnvError: it does not start, or fails although it is new.
         """
+        simulator, used = self._healthy(), self._played > 0
+        self._played += 1
+        try:
+            simulator.load(variation.kind.name, variation.number, simplification, gold=gold)
+        except EnvError:
+            if not used:
+                raise
+            self.close()  # it had died since its last episode
+            return self.load(variation, simplification, gold=gold)
+        return simulator
+
+    def _healthy(self) -> Simulator:
         if self._simulator is None or not self._fit(self._simulator):
             self.close()
             self._simulator = Simulator(self._launch)
             self.started += 1
-        self._played += 1
         return self._simulator
 
     def close(self) -> None:

@@ -206,9 +206,9 @@ class Simulator:
         try:
             yield
         except EnvError as error:
-            why = "" if self._jvm.alive else f" ({self._jvm.epitaph()})"
+            how = self._jvm.epitaph()
             self.close()
-            raise EnvError(f"{error}{why}") from error
+            raise EnvError(f"{error} ({how})") from error
 
 
 _SCRAMBLE = 0x5DEECE66D

@@ -38,8 +38,7 @@ def describe(
     tasks = []
     try:
         for variation in chosen:
-            simulator = keeper.for_episode()
-            simulator.load(variation.kind.name, variation.number, config.simplification)
+            simulator = keeper.load(variation, config.simplification)
             tasks.append(
                 Task(
                     env="scienceworld",
