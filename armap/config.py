@@ -285,6 +285,8 @@ def explain(error: ValidationError, kind: Any) -> str:
     """The first complaint in one line, with the nearest known key for a misspelt one."""
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
+    if not first["loc"]:  # what is wrong is how settings go together
+        return first["msg"].removeprefix("Value error, ")
     known = _known_keys(TypeAdapter(kind).json_schema())
     *parents, last = (str(part) for part in first["loc"])
     # Between a union's key and its member's, the location also holds the member's kind.
