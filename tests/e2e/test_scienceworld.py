@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from armap.envs.scienceworld.catalogue import find
+from armap.envs.scienceworld.env import ScienceWorldConfig
+from armap.envs.scienceworld.tasks import describe
 from armap.evaluate import Summary
 from armap.storage import read_manifest, read_records
 from armap.types import Plan, Preference, Trajectory
@@ -40,10 +43,9 @@ def run(stage: str, config: Path) -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("science")
-    listed = armap("tasks", "scienceworld", "--split", "train", "--json")
-    assert listed.returncode == 0, listed.stderr
-    lines = [line for line in listed.stdout.splitlines() if '"lifespan-longest-lived/' in line]
-    (folder / "tasks.jsonl").write_text("\n".join(lines[:2]) + "\n")
+    two = [find("lifespan-longest-lived", number) for number in (0, 7)]
+    lines = [t.model_dump_json() for t in describe(ScienceWorldConfig(), two, split="train")]
+    (folder / "tasks.jsonl").write_text("\n".join(lines) + "\n")
     model = save_tiny_llama(folder / "tiny", positions=8192)
     tasks = {"file": str(folder / "tasks.jsonl")}
     for name, error, samples in (("expert", 0.0, 1), ("noisy", 0.5, 2)):
@@ -67,7 +69,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out=str(folder / "pairs"),
         env=ENV,
         trajectories=str(folder / "expert"),
-        synthesis={"strategy": "contrast", "worse": str(folder / "noisy"), "made": 4},
+        synthesis={"strategy": "contrast", "worse": str(folder / "noisy"), "pairs": 8},
     )
     run("synthesize", pairs)
     train = write(
