@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from hashlib import sha1
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,6 +46,9 @@ _CHECK = (
     "look around",
 )
 _CHECK_DIGEST = "af36045b6b2f7dbc"
+
+
+_JAR = "scienceworld/scienceworld.jar"
 
 
 class Reply(NamedTuple):
@@ -232,11 +235,11 @@ def _jars() -> list[Path]:
     Raises:
         ConfigError: the extra is not installed.
     """
-    package = find_spec("scienceworld")
-    if package is None or package.origin is None:
+    try:
+        package = distribution("scienceworld")
+        from py4j.java_gateway import find_jar_path
+    except ImportError as error:
         raise ConfigError(
             "env.kind scienceworld needs the simulator: pip install 'armap[scienceworld]'"
-        )
-    from py4j.java_gateway import find_jar_path
-
-    return [Path(find_jar_path()), Path(package.origin).parent / "scienceworld.jar"]
+        ) from error
+    return [Path(find_jar_path()), Path(str(package.locate_file(_JAR)))]

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,10 @@ def test_a_java_that_is_not_there() -> None:
 
 
 def test_no_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator, "find_spec", lambda name: None)
+    def missing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(simulator, "distribution", missing)
     with pytest.raises(ConfigError, match=r"pip install 'armap\[scienceworld\]'"):
         ScienceWorld(QUICK).reset(TASK)
 
