@@ -7,7 +7,7 @@ here they are put together into the five runs that the command line knows.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -23,6 +23,8 @@ from armap.calls import BudgetConfig
 from armap.embedded.train import PolicyTrainConfig
 from armap.envs import KINDS, AnyEnvConfig, EnvConfig, TaskSelection, make_measures
 from armap.envs.game24.env import Game24Config
+from armap.envs.scienceworld.env import ScienceWorldConfig
+from armap.envs.scienceworld.expert import ExpertConfig
 from armap.errors import ConfigError
 from armap.llms import LLMConfig
 from armap.llms.local import LocalConfig
@@ -34,7 +36,7 @@ from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
 from armap.storage import read_manifest
-from armap.synthesize import HindsightConfig
+from armap.synthesize import ContrastConfig, HindsightConfig
 from armap.types import Limits, Record
 
 if TYPE_CHECKING:
@@ -67,12 +69,21 @@ class CollectRun(Record):
     llm: LLMConfig = LocalConfig()
     policy: PolicyConfig = PolicyConfig()
     limits: Limits = Limits()
+    expert: ExpertConfig | None = None
+    """Who acts instead of ``llm``: an expert that knows the solutions and slips. ScienceWorld
+    only, for offline data; the episodes say so."""
     samples: int = Field(default=1, gt=0)
     """Episodes per task."""
     concurrency: int = Field(default=256, gt=0)
     """Episodes in flight."""
     budget: BudgetConfig = BudgetConfig()
     """What the run's calls may cost."""
+
+    @model_validator(mode="after")
+    def _expert_at_home(self) -> CollectRun:
+        if self.expert is not None and not isinstance(self.env, ScienceWorldConfig):
+            raise ValueError(f"expert: knows scienceworld only, and env.kind is {self.env.kind}")
+        return self
 
 
 class SynthesizeRun(Record):
@@ -84,7 +95,18 @@ class SynthesizeRun(Record):
     trajectories: str
     """Run folder of ``armap collect`` (or ``armap import``)."""
     env: EnvConfig = Game24Config()
-    synthesis: HindsightConfig = HindsightConfig()
+    synthesis: Annotated[HindsightConfig | ContrastConfig, Field(discriminator="strategy")] = (
+        HindsightConfig()
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hindsight(cls, content: Any) -> Any:
+        """``synthesis: {pairs: 100}`` means hindsight, like no ``synthesis`` at all."""
+        synthesis = content.get("synthesis") if isinstance(content, dict) else None
+        if not isinstance(synthesis, dict):
+            return content
+        return {**content, "synthesis": {"strategy": "hindsight", **synthesis}}
 
 
 class RewardTrainRun(Record):
@@ -162,6 +184,13 @@ FREE = frozenset(
         "budget",
         "concurrency",
         "limits.step_seconds",
+        "env.episodes",
+        "env.heap_mb",
+        "env.java",
+        "env.jvms",
+        "env.memory_mb",
+        "env.start_timeout",
+        "env.timeout",
         "llm.adaptive",
         "llm.api_key_env",
         "llm.base_url",
@@ -303,6 +332,8 @@ def explain(error: ValidationError, kind: Any) -> str:
     """The first complaint in one line, with the nearest known key for a misspelt one."""
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
+    if not first["loc"]:  # what is wrong is how settings go together
+        return first["msg"].removeprefix("Value error, ")
     known = _known_keys(TypeAdapter(kind).json_schema())
     *parents, last = (str(part) for part in first["loc"])
     # Between a union's key and its member's, the location also holds the member's kind.

@@ -23,8 +23,9 @@ class PolicyConfig(Record):
     system: str = ""
     """Template (``prompts/<name>.md``) that explains the task; empty for the embedded model,
     ``game24`` for a general one."""
-    parser: Literal["line", "react"] = "line"
-    """``line``: the reply's first line is the action. ``react``: ``Thought: ... Action: ...``."""
+    parser: Literal["line", "react", "eto"] = "line"
+    """``line``: the reply's first line is the action. ``react``: ``Thought: ... Action: ...``.
+    ``eto``: as ``react``, but a reply without an action is an empty one, and goes on."""
     temperature: float | None = Field(default=None, ge=0.0)
     """None leaves it to the planner: 0 for greedy and reflexion, 1 for those that sample."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from pydantic import Field
 
@@ -17,6 +17,9 @@ from armap.envs.game24.answers import FINAL_ANSWER as GAME24_ANSWER
 from armap.envs.game24.env import Game24, Game24Config
 from armap.envs.game24.measures import MEASURES as GAME24_MEASURES
 from armap.envs.game24.puzzles import tasks as game24_tasks
+from armap.envs.scienceworld.env import ScienceWorld, ScienceWorldConfig
+from armap.envs.scienceworld.measures import MEASURES as SCIENCEWORLD_MEASURES
+from armap.envs.scienceworld.tasks import describe, variations
 from armap.envs.ungraded import Ungraded
 from armap.envs.webshop.config import WebShopConfig
 from armap.envs.webshop.measures import MEASURES as WEBSHOP_MEASURES
@@ -27,6 +30,8 @@ from armap.storage import read_records
 from armap.types import Record, Split, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from armap.protocols import Environment
 
 __all__ = [
@@ -44,10 +49,12 @@ __all__ = [
     "select_tasks",
 ]
 
-KINDS = ("game24", "webshop")
+T = TypeVar("T")
+
+KINDS = ("game24", "scienceworld", "webshop")
 """Built-in environment kinds."""
 
-AnyEnvConfig = Game24Config | WebShopConfig | ImportConfig
+AnyEnvConfig = Game24Config | ScienceWorldConfig | WebShopConfig | ImportConfig
 EnvConfig = Annotated[AnyEnvConfig, Field(discriminator="kind")]
 
 
@@ -72,6 +79,8 @@ def make_env(config: AnyEnvConfig) -> Environment:
             from armap.envs.webshop.env import WebShop
 
             return WebShop(config)
+        case ScienceWorldConfig():
+            return ScienceWorld(config)
         case ImportConfig():
             return Ungraded(cast("Environment", load(config.target)(**config.options)))
 
@@ -88,6 +97,8 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
             own = GAME24_MEASURES
         case WebShopConfig():
             own = WEBSHOP_MEASURES
+        case ScienceWorldConfig():
+            own = SCIENCEWORLD_MEASURES
         case ImportConfig():
             own = getattr(load(config.target), "measures", {})
             if not isinstance(own, Mapping) or not all(
@@ -108,7 +119,7 @@ def make_answer(config: AnyEnvConfig) -> FinalAnswer | None:
     match config:
         case Game24Config():
             return GAME24_ANSWER
-        case WebShopConfig():
+        case ScienceWorldConfig() | WebShopConfig():
             return None
         case ImportConfig():
             own = getattr(load(config.target), "final_answer", None)
@@ -151,7 +162,7 @@ def fingerprint(config: AnyEnvConfig) -> dict[str, str]:
             from armap.envs.webshop.world import open_world
 
             return {**open_world(config).fingerprint, "splits": config.splits}
-        case Game24Config() | ImportConfig():
+        case Game24Config() | ScienceWorldConfig() | ImportConfig():
             return {}
 
 
@@ -163,19 +174,22 @@ def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:
     """
     if selection.file is not None:
         found = read_tasks(Path(selection.file))
+    elif isinstance(config, ScienceWorldConfig):
+        chosen = narrow(variations(config, selection.split), selection)
+        return describe(config, chosen, split=selection.split)
     else:
         found = _split(config, selection.split)
     return narrow(found, selection)
 
 
-def narrow(found: list[Task], selection: TaskSelection) -> list[Task]:
+def narrow(found: Sequence[T], selection: TaskSelection) -> list[T]:
     """Apply ``first`` and ``limit``.
 
     Raises:
         ConfigError: nothing is left.
     """
     end = None if selection.limit is None else selection.first + selection.limit
-    chosen = found[selection.first : end]
+    chosen = list(found[selection.first : end])
     if not chosen:
         raise ConfigError(
             f"tasks: nothing left of {len(found)} tasks after first={selection.first}"
@@ -188,7 +202,7 @@ def read_tasks(path: Path) -> list[Task]:
     return list(read_records(path, Task))
 
 
-def _split(config: AnyEnvConfig, split: Split) -> list[Task]:
+def _split(config: Game24Config | WebShopConfig | ImportConfig, split: Split) -> list[Task]:
     match config:
         case Game24Config():
             return game24_tasks(split)

@@ -17,7 +17,8 @@ from armap.envs import (
     narrow,
     select_tasks,
 )
-from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
+from armap.envs.scienceworld.expert import EXPERT
+from armap.errors import BoundaryError, BudgetSpent, ConfigError, RunBudgetSpent
 from armap.objective import Objective
 from armap.planners import Context, make_planner, stored_in, temperature
 from armap.planners.best_of_n import stored_candidates
@@ -32,13 +33,14 @@ from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Failure, Plan, Record, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from armap.calls import Recorded
     from armap.config import PlanRun
     from armap.evaluate import Summary
     from armap.protocols import RewardModel
+    from armap.types import Trajectory
 
 __all__ = ["PlanFailure", "plan_tasks", "run_plan", "tasks_of"]
 
@@ -114,9 +116,25 @@ def tasks_of(run: PlanRun) -> list[Task]:
     """The tasks to plan: those of the stored candidates when there are such."""
     if (folder := stored_in(run.planner)) is not None:
         stored = stored_candidates(folder)
+        _refuse_experts(run, stored)
         found = [group[0].task for group in stored.values()]
         return narrow(found, run.tasks)
     return select_tasks(run.env, run.tasks)
+
+
+def _refuse_experts(run: PlanRun, stored: Mapping[str, Sequence[Trajectory]]) -> None:
+    """Who chooses among episodes of an expert that knows the solutions has learned nothing.
+
+    Raises:
+        ConfigError: there are such, and they would be graded.
+    """
+    names = {episode.policy for group in stored.values() for episode in group}
+    expert = next((name for name in sorted(names) if name.startswith(EXPERT)), None)
+    if run.evaluate and expert is not None:
+        raise ConfigError(
+            f"planner.candidates: by {expert!r}, which knows the solutions; grades of a choice "
+            "among them would say nothing about a learned agent (evaluate: false plans without)"
+        )
 
 
 class _Work:

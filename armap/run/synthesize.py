@@ -10,11 +10,14 @@ from armap.envs import fingerprint, make_env
 from armap.errors import ConfigError
 from armap.run.progress import Progress, Quiet
 from armap.storage import JsonLines, Origin, RunFolder
-from armap.synthesize import hindsight
+from armap.synthesize import ContrastConfig, HindsightConfig, contrast, hindsight
 from armap.types import Preference, Trajectory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from armap.config import SynthesizeRun
+    from armap.protocols import Environment
 
 __all__ = ["run_synthesize"]
 
@@ -24,9 +27,7 @@ def run_synthesize(
 ) -> list[Preference]:
     """Make pairs; leaves ``preferences.jsonl``."""
     watch = progress or Quiet()
-    source = Path(run.trajectories) / "trajectories.jsonl"
-    if not source.is_file():
-        raise ConfigError(f"trajectories: {source} does not exist; run `armap collect` first")
+    source = _episodes_in("trajectories", run.trajectories)
     origin = Origin(world=fingerprint(run.env))
     with RunFolder.open(
         Path(run.out),
@@ -41,7 +42,7 @@ def run_synthesize(
         lines.clear()
         episodes = list(JsonLines(source, Trajectory))
         watch.start("making preference pairs", run.synthesis.pairs)
-        for pair in hindsight(run.synthesis, episodes, lambda: make_env(run.env), seed=run.seed):
+        for pair in _pairs(run, episodes):
             lines.append(pair)
             watch.advance(pair.provenance.rival)
         lines.close()
@@ -52,3 +53,30 @@ def run_synthesize(
     kinds = Counter(pair.provenance.rival.split(" at ")[0] for pair in pairs).most_common(4)
     watch.say("most frequent rivals: " + ", ".join(f"{kind} ({n})" for kind, n in kinds))
     return pairs
+
+
+def _pairs(run: SynthesizeRun, episodes: list[Trajectory]) -> Iterator[Preference]:
+    def fresh() -> Environment:
+        return make_env(run.env)
+
+    match run.synthesis:
+        case HindsightConfig():
+            return hindsight(run.synthesis, episodes, fresh, seed=run.seed)
+        case ContrastConfig():
+            worse: list[Trajectory] = []
+            if run.synthesis.worse is not None:
+                lines = _episodes_in("synthesis.worse", run.synthesis.worse)
+                worse = list(JsonLines(lines, Trajectory))
+            return contrast(run.synthesis, episodes, worse, fresh, seed=run.seed)
+
+
+def _episodes_in(setting: str, folder: str) -> Path:
+    """The trajectories of a run folder that a setting names.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    path = Path(folder) / "trajectories.jsonl"
+    if not path.is_file():
+        raise ConfigError(f"{setting}: {path} does not exist; run `armap collect` first")
+    return path
