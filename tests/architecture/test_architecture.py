@@ -95,7 +95,7 @@ def test_every_kind_can_be_chosen_by_name() -> None:
     }
     assert names == {
         "env": {"game24", "scienceworld", "webshop", "import"},
-        "llm": {"local", "openai", "scripted", "vllm", "import"},
+        "llm": {"local", "openai", "scripted", "shopper", "vllm", "import"},
         "reward": {"trained", "brevity", "import"},
     }
     planners = {get_args(m.model_fields["kind"].annotation)[0] for m in get_args(AnyPlannerConfig)}
