@@ -10,7 +10,7 @@ BIN := .venv/bin
 	touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/pip install --quiet -e '.[train,webshop,dev]'
+	$(BIN)/pip install --quiet -e '.[train,webshop,scienceworld,dev]'
 	touch $@
 
 demo: .venv/.run        ## The whole pipeline on Game of 24, in minutes

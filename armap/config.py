@@ -23,6 +23,8 @@ from armap.calls import BudgetConfig
 from armap.embedded.train import PolicyTrainConfig
 from armap.envs import KINDS, AnyEnvConfig, EnvConfig, TaskSelection, make_measures
 from armap.envs.game24.env import Game24Config
+from armap.envs.scienceworld.env import ScienceWorldConfig
+from armap.envs.scienceworld.expert import ExpertConfig
 from armap.envs.webshop.config import WebShopConfig
 from armap.errors import ConfigError
 from armap.llms import LLMConfig
@@ -30,6 +32,7 @@ from armap.llms.local import LocalConfig
 from armap.objective import Objective
 from armap.planners import PlannerConfig
 from armap.planners.sampling import GreedyConfig, SamplingConfig
+from armap.planners.self_consistency import SelfConsistencyConfig
 from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
@@ -67,12 +70,21 @@ class CollectRun(Record):
     llm: LLMConfig = LocalConfig()
     policy: PolicyConfig = PolicyConfig()
     limits: Limits = Limits()
+    expert: ExpertConfig | None = None
+    """Who acts instead of ``llm``: an expert that knows the solutions and slips. ScienceWorld
+    only, for offline data; the episodes say so."""
     samples: int = Field(default=1, gt=0)
     """Episodes per task."""
     concurrency: int = Field(default=256, gt=0)
     """Episodes in flight."""
     budget: BudgetConfig = BudgetConfig()
     """What the run's calls may cost."""
+
+    @model_validator(mode="after")
+    def _expert_at_home(self) -> CollectRun:
+        if self.expert is not None and not isinstance(self.env, ScienceWorldConfig):
+            raise ValueError(f"expert: knows scienceworld only, and env.kind is {self.env.kind}")
+        return self
 
 
 class SynthesizeRun(Record):
@@ -90,22 +102,23 @@ class SynthesizeRun(Record):
     @classmethod
     def _hindsight(cls, content: Any) -> Any:
         """``synthesis: {pairs: 100}`` means hindsight, like no ``synthesis`` at all."""
-        synthesis = content.get("synthesis", {}) if isinstance(content, dict) else None
+        synthesis = content.get("synthesis") if isinstance(content, dict) else None
         if not isinstance(synthesis, dict):
             return content
         return {**content, "synthesis": {"strategy": "hindsight", **synthesis}}
 
-    @field_validator("synthesis")
-    @classmethod
-    def _at_home(cls, synthesis: SynthesisConfig, info: ValidationInfo) -> SynthesisConfig:
-        env = info.data.get("env")
-        shop = isinstance(synthesis, WebShopHindsightConfig)
-        if env is not None and shop != isinstance(env, WebShopConfig):
-            fit = "webshop_hindsight" if isinstance(env, WebShopConfig) else "hindsight"
+    @model_validator(mode="after")
+    def _at_home(self) -> SynthesizeRun:
+        shop = isinstance(self.env, WebShopConfig)
+        strategy = self.synthesis
+        if isinstance(strategy, HindsightConfig) and shop:
+            raise ValueError("synthesis.strategy: 'hindsight' is for game24; use webshop_hindsight")
+        if isinstance(strategy, WebShopHindsightConfig) and not shop:
             raise ValueError(
-                f"strategy {synthesis.strategy!r} does not know env.kind {env.kind!r}; use {fit!r}"
+                "synthesis.strategy: 'webshop_hindsight' is for webshop, and env.kind is "
+                f"{self.env.kind}"
             )
-        return synthesis
+        return self
 
 
 class RewardTrainRun(Record):
@@ -167,8 +180,10 @@ class PlanRun(Record):
         planner, env = info.data.get("planner"), info.data.get("env")
         if text is None or env is None:
             return text
-        if isinstance(planner, GreedyConfig | SamplingConfig):
-            raise ConfigError(f"{planner.kind} does not select: use best_of_n, say, or leave it")
+        if isinstance(planner, GreedyConfig | SamplingConfig | SelfConsistencyConfig):
+            raise ConfigError(
+                f"{planner.kind} does not select by score: use best_of_n, say, or leave it"
+            )
         return Objective.parse(text, make_measures(env)).text
 
 
@@ -181,6 +196,13 @@ FREE = frozenset(
         "budget",
         "concurrency",
         "limits.step_seconds",
+        "env.episodes",
+        "env.heap_mb",
+        "env.java",
+        "env.jvms",
+        "env.memory_mb",
+        "env.start_timeout",
+        "env.timeout",
         "llm.adaptive",
         "llm.api_key_env",
         "llm.base_url",
@@ -322,6 +344,8 @@ def explain(error: ValidationError, kind: Any) -> str:
     """The first complaint in one line, with the nearest known key for a misspelt one."""
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
+    if not first["loc"]:  # what is wrong is how settings go together
+        return first["msg"].removeprefix("Value error, ")
     known = _known_keys(TypeAdapter(kind).json_schema())
     *parents, last = (str(part) for part in first["loc"])
     # Between a union's key and its member's, the location also holds the member's kind.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-__all__ = ["proxy_for", "secret", "suggest"]
+__all__ = ["program", "proxy_for", "secret", "suggest"]
 
 
 def secret(name: str) -> str:
@@ -32,3 +34,13 @@ def proxy_for(url: str) -> str | None:
 def suggest(name: str, value: str) -> None:
     """Set a variable for a library that is configured by no other means, unless it is set."""
     os.environ.setdefault(name, value)
+
+
+def program(name: str, *, home: str) -> str | None:
+    """Where a program is: below the folder that the variable ``home`` names, or on the path.
+
+    None when it is in neither place.
+    """
+    folder = os.environ.get(home, "").strip()
+    found = shutil.which(name, path=str(Path(folder) / "bin")) if folder else None
+    return found or shutil.which(name)

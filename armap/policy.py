@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from armap.prompts import parse, render
+from armap.prompts import parse, reflection, render
 from armap.types import Proposal, Record, Sampling
 
 if TYPE_CHECKING:
     from armap.protocols import ChatModel
-    from armap.types import Situation
+    from armap.types import Completions, Situation, Trajectory
 
 __all__ = ["PolicyConfig", "PromptedPolicy"]
 
@@ -23,8 +23,9 @@ class PolicyConfig(Record):
     system: str = ""
     """Template (``prompts/<name>.md``) that explains the task; empty for the embedded model,
     ``game24`` for a general one."""
-    parser: Literal["line", "react"] = "line"
-    """``line``: the reply's first line is the action. ``react``: ``Thought: ... Action: ...``."""
+    parser: Literal["line", "react", "eto"] = "line"
+    """``line``: the reply's first line is the action. ``react``: ``Thought: ... Action: ...``.
+    ``eto``: as ``react``, but a reply without an action is an empty one, and goes on."""
     choices: bool | None = None
     """Whether the prompt lists the actions that an observation offers; None for as the template
     says: ``webshop`` speaks of a list, ``game24`` and no template do not."""
@@ -50,9 +51,8 @@ class PromptedPolicy:
 
     async def propose(self, situation: Situation, *, k: int, seed: int) -> Proposal:
         """Draw ``k`` replies in one request and parse each."""
-        temperature = self.config.temperature
         sampling = Sampling(
-            temperature=self.default_temperature if temperature is None else temperature,
+            temperature=self._temperature,
             top_p=self.config.top_p,
             max_tokens=self.config.max_tokens,
             stop=self.config.stop,
@@ -63,3 +63,18 @@ class PromptedPolicy:
         replies = await self.model.complete(prompt, sampling)
         actions = tuple(parse(self.config.parser, text) for text in replies.texts)
         return Proposal(actions=actions, usage=replies.usage)
+
+    async def reflect(self, trajectory: Trajectory, *, seed: int, max_tokens: int) -> Completions:
+        """Ask the same model what an attempt teaches; see ``prompts/reflection.md``."""
+        sampling = Sampling(
+            temperature=self._temperature,
+            top_p=self.config.top_p,
+            max_tokens=max_tokens,
+            seed=seed,
+        )
+        return await self.model.complete(reflection(trajectory), sampling)
+
+    @property
+    def _temperature(self) -> float:
+        own = self.config.temperature
+        return self.default_temperature if own is None else own

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ChatModel",
     "Environment",
+    "MeasuredReward",
     "Planner",
     "Policy",
+    "ReflectivePolicy",
     "RewardModel",
     "SnapshotEnvironment",
 ]
@@ -121,6 +123,19 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class ReflectivePolicy(Policy, Protocol):
+    """A policy that can say what an attempt of its own taught it."""
+
+    async def reflect(self, trajectory: Trajectory, *, seed: int, max_tokens: int) -> Completions:
+        """Advice for the next attempt at the same task, one text; no score is shown.
+
+        Raises:
+            ModelError: the chat model behind the policy could not answer.
+        """
+        ...
+
+
+@runtime_checkable
 class RewardModel(Protocol):
     """Scores how well trajectories fulfil their own instruction."""
 
@@ -139,6 +154,18 @@ class RewardModel(Protocol):
 
     async def close(self) -> None:
         """Free connections and workers. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class MeasuredReward(RewardModel, Protocol):
+    """A reward model that knows how trajectories score that fulfil their instruction."""
+
+    def positives(self) -> list[Score]:
+        """Scores of held-out trajectories of that kind, ascending and evenly spaced in rank.
+
+        Empty when they were not measured.
+        """
         ...
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from math import comb, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["best_of", "mean_interval", "paired_means", "paired_proportions", "wilson"]
+__all__ = [
+    "Paired",
+    "best_of",
+    "mean_interval",
+    "paired",
+    "paired_means",
+    "paired_proportions",
+    "wilson",
+]
 
 _Z = 1.959963984540054
 
@@ -80,6 +88,52 @@ def paired_means(before: Sequence[float], after: Sequence[float]) -> tuple[float
     mean = sum(changes) / n
     half = _Z * sqrt(sum((change - mean) ** 2 for change in changes) / (n - 1) / n)
     return mean - half, mean + half
+
+
+class Paired(NamedTuple):
+    """How two methods differ on the same tasks."""
+
+    difference: float
+    """Mean of left minus right."""
+    interval: tuple[float, float]
+    """95 %."""
+    better: int
+    """Tasks on which left is better."""
+    worse: int
+
+
+def paired(
+    left: Sequence[float], right: Sequence[float], *, resamples: int = 10_000, seed: int = 0
+) -> Paired:
+    """Compare two methods task by task: the mean difference and its bootstrap interval.
+
+    The percentile bootstrap over tasks (Efron 1979). Tasks are drawn as pairs, so that what makes
+    a task hard for both cancels; the interval is narrower than that of two independent means.
+
+    Args:
+        left: values of one method, ``[tasks]``; several runs of one task come in as their mean.
+        right: of the other, in the same order.
+        resamples: bootstrap samples.
+        seed: of the bootstrap; the same interval every time.
+
+    >>> paired([1, 1, 1, 0], [0, 1, 1, 0]).difference
+    0.25
+    """
+    import numpy as np
+
+    if not left or len(left) != len(right):
+        raise ValueError(f"{len(left)} and {len(right)} values do not make pairs")
+    gaps = np.asarray(left, float) - np.asarray(right, float)
+    # The bootstrap's weights: how often each task is drawn.
+    even = np.full(len(gaps), 1 / len(gaps))
+    weights = np.random.default_rng(seed).multinomial(len(gaps), even, size=resamples)
+    low, high = np.quantile(weights @ gaps / len(gaps), (0.025, 0.975))
+    return Paired(
+        difference=float(gaps.mean()),
+        interval=(float(low), float(high)),
+        better=int((gaps > 0).sum()),
+        worse=int((gaps < 0).sum()),
+    )
 
 
 def best_of(scores: Sequence[float], successes: Sequence[float], n: int) -> float:

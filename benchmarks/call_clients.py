@@ -78,7 +78,7 @@ async def bare_client(url: str, cap: int) -> Client:
 async def armap_client(url: str, cap: int) -> Client:
     """The call path of armap as a run puts it together, journal and accounting on."""
     from armap.calls import Budget, BudgetConfig, Journal, Prices, Recorded
-    from armap.cli.main import spare_the_collector
+    from armap.cli.stages import spare_the_collector
     from armap.llms.openai import OpenAIConfig, OpenAIModel
     from armap.types import Message, Sampling
 

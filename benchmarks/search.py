@@ -18,11 +18,13 @@ import json
 import sys
 import time
 import tracemalloc
+from collections import deque
 from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
 from armap.batching import for_each
+from armap.cli.stages import spare_the_collector
 from armap.planners import Context
 from armap.planners.mcts import MCTS, MCTSConfig
 from armap.planners.search import Expanded, Rules, Search, Simulated, flatten
@@ -98,10 +100,10 @@ def overhead() -> None:
 
 def memory() -> None:
     """Bytes a node, edges, lists and action texts included."""
-    for depth in (4, 10):
+    for depth, simulations in ((4, 500), (10, 10_000)):
         gc.collect()
         tracemalloc.start()
-        search = grow(10_000, depth)
+        search = grow(simulations, depth)
         gc.collect()
         size, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -137,21 +139,46 @@ class Letters:
 
 
 class Slow:
-    """Proposes letters after 50 ms, so many requests at a time; counts what it answered."""
+    """Proposes letters after 50 ms, so many requests at a time; counts what it answered.
+
+    As with a server and our HTTP client, a slot is taken again the moment it is free, whatever the
+    program is busy with, and replies are handed on one per turn of the loop.
+    """
 
     name = "slow"
 
     def __init__(self, cap: int) -> None:
         self.calls = 0
-        self.slots = asyncio.Semaphore(cap)
+        self.free = cap
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.ready: deque[asyncio.Future[None]] = deque()
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:  # noqa: ARG002
-        async with self.slots:
-            await asyncio.sleep(LATENCY)
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(answered)
+        self.admit()
+        await answered
         self.calls += 1
         rng = Random(sampling.seed)
         texts = tuple(rng.choice("abcdefghijkl") for _ in range(sampling.n))
         return Completions(texts=texts, usage=Usage(calls=1))
+
+    def admit(self) -> None:
+        while self.free and self.waiting:
+            self.free -= 1
+            asyncio.get_running_loop().call_later(LATENCY, self.answer, self.waiting.popleft())
+
+    def answer(self, answered: asyncio.Future[None]) -> None:
+        self.free += 1
+        self.admit()
+        self.ready.append(answered)
+        if len(self.ready) == 1:
+            asyncio.get_running_loop().call_soon(self.hand_on)
+
+    def hand_on(self) -> None:
+        self.ready.popleft().set_result(None)
+        if self.ready:
+            asyncio.get_running_loop().call_soon(self.hand_on)
 
     async def close(self) -> None:
         return
@@ -213,7 +240,7 @@ def parallel() -> None:
             discarded=row["discarded"],
         )
     for parallelism in (1, 4, 16):
-        row = middle([asyncio.run(forest(100, 40, parallelism, 128)) for _ in range(REPEATS)])
+        row = middle([asyncio.run(forest(100, 100, parallelism, 128)) for _ in range(REPEATS)])
         ideal = min(128, 100 * parallelism) / LATENCY
         show(
             "100 trees",
@@ -248,6 +275,7 @@ PARSER.add_argument("--all", action="store_true", help="peers at 10,000 simulati
 OPTIONS = PARSER.parse_args(None if __name__ == "__main__" else [])
 
 if __name__ == "__main__":
+    spare_the_collector()
     for part in OPTIONS.parts:
         PARTS[part]()
     for title, rows in TABLES.items():

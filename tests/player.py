@@ -37,7 +37,7 @@ class Player:
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
         self.calls += 1
         await asyncio.sleep(self.latency * Random(sampling.seed).random())
-        if self.fail_task and self.fail_task in messages[0].content:
+        if self.fail_task and self.fail_task in messages[-1].content + messages[0].content:
             raise TimeoutError("no answer")
         texts = tuple(self.reply(messages, sampling, sampling.start + i) for i in range(sampling.n))
         usage = Usage(calls=1, prompt_tokens=len(messages), completion_tokens=sampling.n)
@@ -47,6 +47,8 @@ class Player:
         return
 
     def reply(self, messages: Sequence[Message], sampling: Sampling, index: int) -> str:
+        if messages[0].role == "system":
+            return "Begin with another pair of numbers."
         greedy = sampling.temperature == 0
         seed = len(messages[0].content) if greedy else derive(sampling.seed, index)
         said = tuple(message.content for message in messages if message.role == "assistant")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import shlex
@@ -13,9 +12,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from armap.errors import ArmapError, ConfigError, DataError, ModelError
+from armap.cli.stages import run_stage
+from armap.errors import ArmapError, ConfigError, DataError
 
-__all__ = ["app", "entry", "spare_the_collector"]
+__all__ = ["app", "entry"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -87,63 +87,6 @@ def _fail(error: ArmapError, *, code: int) -> None:
     sys.exit(code)
 
 
-def _stage(
-    stage: str, config: Path, settings: list[str] | None, out: str | None, *, overwrite: bool
-) -> None:
-    """Load and start the run of one stage, with progress."""
-    from armap.cli.progress import Terminal, console
-    from armap.config import load_run
-    from armap.report.failures import read_failures
-    from armap.run import start
-    from armap.storage import read_manifest
-
-    run = load_run(config, stage, settings=settings or (), out=out)
-    spare_the_collector()
-    with Terminal() as progress:
-        result = start(run, overwrite=overwrite, progress=progress)
-    _show(result)
-    if stage == "plan" and (failed := read_failures(Path(run.out)).line):
-        console.print(f"  {failed}", markup=False, soft_wrap=True)
-    console.print(f"  in [bold]{run.out}[/]")
-    if not read_manifest(Path(run.out)).finished:
-        raise ModelError(f"{run.out}: incomplete: {_what_next(run.out)}")
-
-
-def spare_the_collector() -> None:
-    """Look for cycles rarely: a run makes many records that live on, and hardly any cycles.
-
-    What the imports made is left out altogether. Worth a fifth of the CPU time of a call.
-    """
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-def _what_next(out: str) -> str:
-    from armap.report.failures import read_failures
-
-    if "RunBudgetSpent" in read_failures(Path(out)).tasks:
-        return "the budget is spent; raise budget.run and run again to go on"
-    return f"run again to retry what failed; `armap calls {out}` tells of it"
-
-
-def _show(result: object) -> None:
-    from armap.cli.progress import console
-    from armap.cli.tables import result_table
-    from armap.rewards.card import RewardCard
-    from armap.run import Summary
-    from armap.storage import JsonLines
-
-    if isinstance(result, Summary):
-        console.print(result_table(result.rows))
-    elif isinstance(result, RewardCard):
-        console.print(
-            f"  {result.train_pairs} pairs, held-out accuracy {result.held_out_accuracy:.1%} "
-            f"on {result.held_out_pairs} pairs of other tasks"
-        )
-    elif isinstance(result, JsonLines | list):
-        console.print(f"  {sum(1 for _ in result)} records")
-
-
 @app.command()
 def collect(
     config: Config, settings: Settings = None, out: Out = None, overwrite: Overwrite = False
@@ -152,7 +95,7 @@ def collect(
 
     Example: armap collect --config configs/game24/collect.yaml --set samples=8 --out runs/mine
     """
-    _stage("collect", config, settings, out, overwrite=overwrite)
+    run_stage("collect", config, settings, out, overwrite=overwrite)
 
 
 @app.command()
@@ -163,7 +106,7 @@ def synthesize(
 
     Example: armap synthesize --config configs/game24/synthesize.yaml --set synthesis.pairs=2000
     """
-    _stage("synthesize", config, settings, out, overwrite=overwrite)
+    run_stage("synthesize", config, settings, out, overwrite=overwrite)
 
 
 @app.command()
@@ -174,7 +117,7 @@ def train(
 
     Example: armap train --config configs/game24/train.yaml --set train.epochs=2
     """
-    _stage("train", config, settings, out, overwrite=overwrite)
+    run_stage("train", config, settings, out, overwrite=overwrite)
 
 
 @app.command()
@@ -203,7 +146,7 @@ def plan(
 
         replay_run(replay, settings or [], out, overwrite=overwrite)
     elif config is not None:
-        _stage("plan", config, settings, out, overwrite=overwrite)
+        run_stage("plan", config, settings, out, overwrite=overwrite)
 
 
 @app.command()

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from pydantic import Field
 
+from armap.answers import FinalAnswer
+from armap.envs.game24.answers import FINAL_ANSWER as GAME24_ANSWER
 from armap.envs.game24.env import Game24, Game24Config
 from armap.envs.game24.measures import MEASURES as GAME24_MEASURES
 from armap.envs.game24.puzzles import tasks as game24_tasks
+from armap.envs.scienceworld.env import ScienceWorld, ScienceWorldConfig
+from armap.envs.scienceworld.measures import MEASURES as SCIENCEWORLD_MEASURES
+from armap.envs.scienceworld.tasks import describe, variations
 from armap.envs.ungraded import Ungraded
 from armap.envs.webshop.config import WebShopConfig
 from armap.envs.webshop.measures import MEASURES as WEBSHOP_MEASURES
@@ -25,6 +30,8 @@ from armap.storage import read_records
 from armap.types import Record, Split, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from armap.protocols import Environment
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "EnvConfig",
     "TaskSelection",
     "fingerprint",
+    "make_answer",
     "make_env",
     "make_measures",
     "make_pictures",
@@ -42,10 +50,12 @@ __all__ = [
     "select_tasks",
 ]
 
-KINDS = ("game24", "webshop")
+T = TypeVar("T")
+
+KINDS = ("game24", "scienceworld", "webshop")
 """Built-in environment kinds."""
 
-AnyEnvConfig = Game24Config | WebShopConfig | ImportConfig
+AnyEnvConfig = Game24Config | ScienceWorldConfig | WebShopConfig | ImportConfig
 EnvConfig = Annotated[AnyEnvConfig, Field(discriminator="kind")]
 
 
@@ -70,6 +80,8 @@ def make_env(config: AnyEnvConfig) -> Environment:
             from armap.envs.webshop.env import WebShop
 
             return WebShop(config)
+        case ScienceWorldConfig():
+            return ScienceWorld(config)
         case ImportConfig():
             return Ungraded(cast("Environment", load(config.target)(**config.options)))
 
@@ -86,6 +98,8 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
             own = GAME24_MEASURES
         case WebShopConfig():
             own = WEBSHOP_MEASURES
+        case ScienceWorldConfig():
+            own = SCIENCEWORLD_MEASURES
         case ImportConfig():
             own = getattr(load(config.target), "measures", {})
             if not isinstance(own, Mapping) or not all(
@@ -95,6 +109,26 @@ def make_measures(config: AnyEnvConfig) -> dict[str, Measure]:
                     f"{config.target}: measures must map names to armap.measures.Measure"
                 )
     return {**COMMON, **own}
+
+
+def make_answer(config: AnyEnvConfig) -> FinalAnswer | None:
+    """How the answers of this environment's trajectories are compared; None if it does not say.
+
+    Raises:
+        ConfigError: an imported environment's ``final_answer`` is something else.
+    """
+    match config:
+        case Game24Config():
+            return GAME24_ANSWER
+        case ScienceWorldConfig() | WebShopConfig():
+            return None
+        case ImportConfig():
+            own = getattr(load(config.target), "final_answer", None)
+            if own is not None and not isinstance(own, FinalAnswer):
+                raise ConfigError(
+                    f"{config.target}: final_answer must be an armap.answers.FinalAnswer"
+                )
+            return own
 
 
 def make_pictures(config: AnyEnvConfig) -> Callable[[str], str] | None:
@@ -129,7 +163,7 @@ def fingerprint(config: AnyEnvConfig) -> dict[str, str]:
             from armap.envs.webshop.world import open_world
 
             return {**open_world(config).fingerprint, "splits": config.splits}
-        case Game24Config() | ImportConfig():
+        case Game24Config() | ScienceWorldConfig() | ImportConfig():
             return {}
 
 
@@ -140,7 +174,7 @@ def reserved(config: AnyEnvConfig) -> frozenset[str]:
             from armap.envs.webshop.tasks import reserved_products
 
             return reserved_products(config)
-        case Game24Config() | ImportConfig():
+        case Game24Config() | ScienceWorldConfig() | ImportConfig():
             return frozenset()
 
 
@@ -152,19 +186,22 @@ def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:
     """
     if selection.file is not None:
         found = read_tasks(Path(selection.file))
+    elif isinstance(config, ScienceWorldConfig):
+        chosen = narrow(variations(config, selection.split), selection)
+        return describe(config, chosen, split=selection.split)
     else:
         found = _split(config, selection.split)
     return narrow(found, selection)
 
 
-def narrow(found: list[Task], selection: TaskSelection) -> list[Task]:
+def narrow(found: Sequence[T], selection: TaskSelection) -> list[T]:
     """Apply ``first`` and ``limit``.
 
     Raises:
         ConfigError: nothing is left.
     """
     end = None if selection.limit is None else selection.first + selection.limit
-    chosen = found[selection.first : end]
+    chosen = list(found[selection.first : end])
     if not chosen:
         raise ConfigError(
             f"tasks: nothing left of {len(found)} tasks after first={selection.first}"
@@ -177,7 +214,7 @@ def read_tasks(path: Path) -> list[Task]:
     return list(read_records(path, Task))
 
 
-def _split(config: AnyEnvConfig, split: Split) -> list[Task]:
+def _split(config: Game24Config | WebShopConfig | ImportConfig, split: Split) -> list[Task]:
     match config:
         case Game24Config():
             return game24_tasks(split)

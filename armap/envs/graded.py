@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from armap.envs import TaskSelection, select_tasks
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.graded import GradedGame24
+from armap.envs.scienceworld.env import ScienceWorldConfig
+from armap.envs.scienceworld.graded import GradedScienceWorld
 from armap.envs.webshop.config import WebShopConfig
 from armap.errors import ConfigError
 from armap.oracle import GradedEnvironment
@@ -31,6 +33,8 @@ def make_graded_env(config: AnyEnvConfig) -> GradedEnvironment:
         from armap.envs.webshop.graded import GradedWebShop
 
         return GradedWebShop(config)
+    if isinstance(config, ScienceWorldConfig):
+        return GradedScienceWorld(config)
     env = load(config.target)(**config.options)
     if not isinstance(env, GradedEnvironment):
         raise ConfigError(f"{config.target}: no outcome(); it cannot be evaluated")

@@ -34,10 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = ["IDS", "AnyText", "TextEnv", "make_gym", "read_config", "register"]
 
-IDS = {"game24": "armap/Game24-v0", "webshop": "armap/WebShop-v0"}
+IDS = {
+    "game24": "armap/Game24-v0",
+    "scienceworld": "armap/ScienceWorld-v0",
+    "webshop": "armap/WebShop-v0",
+}
 """Environment kinds by their names in Gymnasium's registry, after :func:`register`."""
 _MOST_STEPS = 10
-"""Steps after which a registered environment is truncated, as ``armap.types.Limits`` has it."""
+"""Steps after which a registered environment is truncated, as ``armap.types.Limits`` has it;
+ScienceWorld ends its episodes itself, by its protocol."""
 
 
 class AnyText(Text):
@@ -217,6 +222,6 @@ def register() -> None:
             gymnasium.register(
                 name,
                 entry_point=f"{__name__}:{make_gym.__name__}",
-                max_episode_steps=_MOST_STEPS,
+                max_episode_steps=None if kind == "scienceworld" else _MOST_STEPS,
                 kwargs={"kind": kind},
             )

@@ -4,6 +4,10 @@ ARMAP section 4.1. The candidates are drawn live, or read from a folder (a sampl
 imported log), in which case nothing is called but the reward model. Every candidate is scored
 once, from all of its steps; ties go to the first; nothing is dropped for being long (the
 released code drops such candidates from numerator and denominator).
+
+``adaptive`` (not in the paper) stops when another episode is not expected to change the answer
+for the better, see :mod:`armap.planners.stopping`. The episodes that it does draw are the first
+ones of the plain planner.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from armap.errors import ConfigError
-from armap.planners.context import Context, argmax, give_up, spent
-from armap.planners.sampling import Drawn, draw
+from armap.planners.context import Context, argmax, give_up
+from armap.planners.sampling import Drawn, draw, look_up
+from armap.planners.stopping import Patience, Search
 from armap.storage import read_records
 from armap.types import Plan, Record, Trajectory
 
@@ -34,8 +39,18 @@ class BestOfNConfig(Record):
 
     kind: Literal["best_of_n"] = "best_of_n"
     n: int = Field(default=10, gt=0)
+    """Episodes; with ``adaptive`` at most."""
     candidates: str | None = None
     """Run folder to take candidates from instead of drawing them; the first ``n`` per task."""
+    adaptive: bool = False
+    """Stop when another episode is expected to add less than ``gain``."""
+    gain: float = Field(default=0.003, gt=0.0)
+    """On the calibrated scale, 0 to 1; on that of the objective when there is one."""
+    fewest: int = Field(default=3, gt=0)
+    """Episodes that are drawn in any case when ``adaptive``."""
+    wave: int = Field(default=1, gt=0)
+    """Episodes that are drawn side by side between two looks at the scores when ``adaptive``: 1
+    saves most, more is faster for a single task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +72,43 @@ class BestOfN:
         Raises:
             ConfigError: candidates are to be read and there are none for ``task``.
         """
-        drawn = await self._drawn(task, seed)
-        candidates = await self.context.scored(drawn.episodes)
-        chosen = argmax(candidates)
+        config = self.config
+        search = Search(self.context, Patience(config.gain, config.fewest, config.wave))
+        drawn = await self._drawn(task, seed, search)
+        await search.catch_up(drawn.episodes)
+        chosen = argmax(search.candidates)
         if chosen is None:
             give_up(drawn.failures)
         return Plan(
             task=task,
             planner=self.name,
-            candidates=tuple(candidates),
+            candidates=tuple(search.candidates),
             chosen=chosen,
             usage=drawn.usage,
+            saved=drawn.saved,
             failures=drawn.failures,
-            remark=drawn.remark,
+            remark=drawn.remark or _remark(drawn, search),
             objective=self.context.aim,
         )
 
-    async def _drawn(self, task: Task, seed: int) -> Drawn:
+    async def _drawn(self, task: Task, seed: int, search: Search) -> Drawn:
+        more = search.more if self.config.adaptive else None
         if self.config.candidates is None:
-            return await draw(self.context, task, self.config.n, seed)
+            return await draw(self.context, task, self.config.n, seed, more=more)
         found = self._stored.get(task.name, [])[: self.config.n]
         if not found:
             raise ConfigError(f"{self.config.candidates}: no candidates for task {task.name!r}")
-        return Drawn(found, spent(found))
+        return await look_up(found, more=more)
+
+
+def _remark(drawn: Drawn, search: Search) -> str:
+    if not drawn.saved:
+        return ""
+    count = len(drawn.episodes)
+    return (
+        f"stopped after {count} of {count + drawn.saved} episodes: another is expected to add "
+        f"{search.gain:.4f}"
+    )
 
 
 def stored_candidates(folder: Path) -> dict[str, list[Trajectory]]:

@@ -10,14 +10,26 @@ from armap.errors import ConfigError, ModelError, TaskBudgetSpent
 from armap.types import Candidate, Failure, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from armap.answers import FinalAnswer
     from armap.objective import Objective
     from armap.protocols import RewardModel
     from armap.rollout import Runner
     from armap.types import Score, Trajectory
 
-__all__ = ["Context", "argmax", "failures_of", "give_up", "spent"]
+__all__ = [
+    "NO_REWARD",
+    "Context",
+    "argmax",
+    "dearer",
+    "failures_of",
+    "give_up",
+    "less",
+    "spent",
+]
+
+NO_REWARD = "this planner needs a reward model; add `reward:` to the config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,8 @@ class Context:
     it beforehand can do better than to be cut off."""
     objective: Objective | None = None
     """What the answer is to maximise; None for the raw score."""
+    answer: FinalAnswer | None = None
+    """How the environment's final answers are compared; None if it does not say."""
 
     @property
     def aim(self) -> str:
@@ -48,7 +62,7 @@ class Context:
             RewardError: a score could not be computed.
         """
         if self.reward is None:
-            raise ConfigError("this planner needs a reward model; add `reward:` to the config")
+            raise ConfigError(NO_REWARD)
         scores = iter(await self.reward.score([t for t in trajectories if t.whole]))
         return [
             self._judged(t, next(scores)) if t.whole else Candidate(trajectory=t)
@@ -95,3 +109,22 @@ def failures_of(trajectories: Iterable[Trajectory]) -> tuple[Failure, ...]:
 def spent(trajectories: Iterable[Trajectory]) -> Usage:
     """What the episodes cost together."""
     return sum((trajectory.usage for trajectory in trajectories), Usage())
+
+
+def dearer(*usages: Usage) -> Usage:
+    """The largest of each count: what one more may cost.
+
+    >>> dearer(Usage(calls=3), Usage(calls=1, prompt_tokens=9)).prompt_tokens
+    9
+    """
+    return _by_field(max, usages)
+
+
+def less(usage: Usage, part: Usage) -> Usage:
+    """What is left of ``usage`` without ``part``; never below zero."""
+    return _by_field(lambda counts: max(counts[0] - counts[1], 0), (usage, part))
+
+
+def _by_field(of: Callable[[tuple[float, ...]], float], usages: tuple[Usage, ...]) -> Usage:
+    counts = {name: of(tuple(getattr(u, name) for u in usages)) for name in Usage.model_fields}
+    return Usage.model_validate(counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -10,14 +11,14 @@ from pydantic import Field
 
 from armap.collect import episode_seed, opening_seed
 from armap.errors import TaskBudgetSpent
-from armap.planners.context import Context, failures_of, give_up, spent
+from armap.planners.context import Context, dearer, failures_of, give_up, less, spent
 from armap.types import Candidate, Failure, Plan, Record, Usage
 
 if TYPE_CHECKING:
     from armap.calls import Budget
     from armap.types import Task, Trajectory
 
-__all__ = ["Greedy", "GreedyConfig", "Sampling", "SamplingConfig", "draw"]
+__all__ = ["Greedy", "GreedyConfig", "Sampling", "SamplingConfig", "draw", "look_up"]
 
 
 class GreedyConfig(Record):
@@ -42,49 +43,80 @@ class Drawn(NamedTuple):
     """What failed on the way, the budget included."""
     remark: str = ""
     """How the budget cut the drawing short, if it did."""
+    saved: int = 0
+    """Episodes that were not wanted any more."""
 
 
-async def draw(context: Context, task: Task, n: int, seed: int) -> Drawn:
+More = Callable[[Sequence["Trajectory"]], Awaitable[int]]
+"""Looks at the episodes so far and says how many to draw next, side by side; 0 for enough."""
+
+
+async def draw(
+    context: Context, task: Task, n: int, seed: int, *, more: More | None = None
+) -> Drawn:
     """Run ``n`` independent episodes; sample ``i`` is the same whatever ``n`` is.
 
-    Their first actions come from one request. Under a budget the first episode shows what one
-    costs; then as many run side by side as still fit, so that calls go into whole episodes.
+    Their first actions come from one request, those of episodes that are not wanted later
+    included: a prompt less for each, a few tokens lost for some. Under a budget the first episode
+    shows what one costs; then as many run side by side as still fit, so that calls go into whole
+    episodes.
+
+    Args:
+        context: of the planner.
+        task: what to do.
+        n: episodes at most.
+        seed: of the plan.
+        more: asked before every wave; None draws all.
 
     Raises:
         EnvError, ModelError: the task does not even begin.
     """
     runner = context.runner
     openings = await runner.openings(task, n=n, seed=opening_seed(seed, task))
+    shared = openings[0].usage
     episodes: list[Trajectory] = []
-    while len(episodes) < n and (wave := _room(context.budget, episodes, n)) > 0:
-        numbers = range(len(episodes), min(n, len(episodes) + wave))
+    wanted = n if more is None else min(n, await more(episodes))
+    while wanted and (wave := min(_room(context.budget, episodes, shared, n), wanted)) > 0:
+        numbers = range(len(episodes), len(episodes) + wave)
         episodes += await asyncio.gather(
             *(
                 runner.run(task, seed=episode_seed(seed, task, i), opening=openings[i])
                 for i in numbers
             )
         )
+        wanted = n - len(episodes)
+        if more is not None and wanted:
+            wanted = min(wanted, await more(episodes))
     failures = failures_of(episodes)
-    if len(episodes) == n:
-        return Drawn(episodes, spent(episodes), failures)
+    if wanted == 0:
+        saved = n - len(episodes)
+        return Drawn(episodes, spent(episodes), failures, saved=saved)
     remark = f"the budget leaves room for {len(episodes)} of {n} episodes"
     short = Failure(kind=TaskBudgetSpent.__name__, message=remark)
     return Drawn(episodes, spent(episodes), (*failures, short), remark)
 
 
-def _room(budget: Budget, episodes: list[Trajectory], n: int) -> int:
-    """How many more episodes to begin: all, unless there is a budget."""
+async def look_up(found: Sequence[Trajectory], *, more: More | None = None) -> Drawn:
+    """As :func:`draw`, out of stored episodes; the cost is that of those looked at."""
+    count = len(found) if more is None else 0
+    while count < len(found) and more is not None and (wanted := await more(found[:count])):
+        count += min(wanted, len(found) - count)
+    taken = list(found[:count])
+    return Drawn(taken, spent(taken), saved=len(found) - count)
+
+
+def _room(budget: Budget, episodes: Sequence[Trajectory], shared: Usage, n: int) -> int:
+    """How many more episodes to begin: all, unless there is a budget.
+
+    ``shared`` is the request for all first actions, which the first episode has on its account.
+    """
     if not budget.limited:
         return n
     if not episodes:
         return 1
     costs = [episode.usage for episode in episodes]
-    dearest = Usage(
-        calls=max(cost.calls for cost in costs),
-        prompt_tokens=max(cost.prompt_tokens for cost in costs),
-        completion_tokens=max(cost.completion_tokens for cost in costs),
-        dollars=max(cost.dollars for cost in costs),
-    )
+    first, *others = costs
+    dearest = dearer(less(first, shared), *others)
     room = budget.room(spent(episodes), dearest)
     return n if room is None else room
 

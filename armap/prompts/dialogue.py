@@ -13,9 +13,9 @@ from armap.types import Message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from armap.types import Observation, Situation
+    from armap.types import Observation, Situation, Trajectory
 
-__all__ = ["digest", "failed_attempt", "first_message", "render", "template"]
+__all__ = ["digest", "failed_attempt", "first_message", "reflection", "render", "template"]
 
 _LAYOUT = "dialogue-1"
 """Name and version of how a dialogue is written, part of every prompt's digest."""
@@ -40,6 +40,28 @@ def failed_attempt(actions: Sequence[str]) -> str:
     """
     acts = [action for action in actions if not action.lower().startswith("answer")]
     return "Failed: " + ", ".join(action.split("=")[0].strip() for action in acts or actions)
+
+
+def reflection(trajectory: Trajectory) -> list[Message]:
+    """What asks a chat model what an attempt teaches: ``[2]`` messages, without any score.
+
+    The advice that the attempt had been given is shown too, so that the next one goes further.
+    """
+    lines = [f"Task: {trajectory.task.instruction}"]
+    lines += [f"Advice it had: {note}" for note in trajectory.notes]
+    for step in trajectory.steps:
+        lines.append(f"It saw: {step.observation.text}")
+        if step.action.thought:
+            lines.append(f"It thought: {step.action.thought}")
+        lines.append(f"It did: {step.action.text}")
+    lines.append(f"It saw: {trajectory.final.text}")
+    lines.append("The attempt ended there without doing what was asked. Your advice:")
+    content = "\n".join(lines)
+    images = tuple(i for step in trajectory.steps for i in step.observation.images)
+    return [
+        Message(role="system", content=template("reflection")),
+        Message(role="user", content=content, images=images + trajectory.final.images),
+    ]
 
 
 @lru_cache

@@ -53,7 +53,21 @@ def react(reply: str) -> Action | None:
     return Action(text=text, thought=_THOUGHT.sub("", match["thought"]).strip()) if text else None
 
 
-PARSERS: dict[str, Callable[[str], Action | None]] = {"line": line, "react": react}
+def eto(reply: str) -> Action:
+    r"""All that follows ``Action:``, as ETO reads replies; never None.
+
+    A reply without an action becomes an empty one, which the environment answers in its own way.
+
+    >>> eto("Thought: it is cold.\nAction: open oven\nnow").text
+    'open oven\nnow'
+    >>> eto("hm")
+    Action(text='', thought='hm')
+    """
+    thought, _, text = reply.partition("Action:")
+    return Action(text=text.strip(), thought=thought.strip().removeprefix("Thought:").strip())
+
+
+PARSERS: dict[str, Callable[[str], Action | None]] = {"eto": eto, "line": line, "react": react}
 """Parsers by the name a config gives them."""
 
 

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
 __all__ = ["gather", "write_report"]
 
-_ORDER = ("greedy", "sampling", "reflexion", "best_of_n", "mcts", "oracle")
+_ORDER = (
+    "greedy",
+    "sampling",
+    "self_consistency",
+    "reflexion",
+    "best_of_n",
+    "beam",
+    "mcts",
+    "oracle",
+)
 _EXAMPLES = 6
 """Puzzles shown per planner."""
 _SHOWN = 10

@@ -18,7 +18,9 @@ _NAMES = {
     "greedy": "Greedy",
     "sampling": "Sampling (mean)",
     "reflexion": "ARMAP-R",
+    "self_consistency": "Self-consistency",
     "best_of_n": "ARMAP-B",
+    "beam": "Beam search",
     "mcts": "ARMAP-M",
     "oracle": "Oracle",
 }

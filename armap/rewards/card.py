@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from math import exp
-from typing import TYPE_CHECKING
+from statistics import fmean, pstdev
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, ValidationError
 
@@ -13,6 +14,7 @@ from armap.storage import write_text
 from armap.types import Record, Score
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["CARD", "Calibration", "RewardCard", "read_card"]
@@ -21,6 +23,7 @@ CARD = "armap_reward.json"
 _WEIGHTS = "model.safetensors"
 _HEAD = "score.weight"
 _LARGEST_EXPONENT = 60.0
+_PERCENTILES = 101
 
 
 class Calibration(Record):
@@ -29,6 +32,23 @@ class Calibration(Record):
     mean: float
     spread: float = Field(gt=0.0)
     """Standard deviation."""
+    chosen: tuple[float, ...] = Field(default=(), max_length=_PERCENTILES)
+    """Raw scores of the held-out pairs' better sides, ascending: their 0th, 1st, ... 100th
+    percentile. Empty in folders that were made before this was measured."""
+
+    @classmethod
+    def measured(cls, chosen: Sequence[float], rejected: Sequence[float]) -> Self:
+        """The scale of held-out raw scores, ``[N]`` of either side.
+
+        >>> Calibration.measured([1.0, 3.0], [-1.0, -3.0]).chosen[::50]
+        (1.0, 2.0, 3.0)
+        """
+        both = [*chosen, *rejected]
+        return cls(
+            mean=fmean(both),
+            spread=max(pstdev(both), 1e-6),
+            chosen=tuple(_percentiles(sorted(chosen))),
+        )
 
     def score(self, raw: float) -> Score:
         """Attach the calibrated value, ``sigmoid((raw - mean) / spread)``.
@@ -39,6 +59,16 @@ class Calibration(Record):
         z = (raw - self.mean) / self.spread
         z = max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, z))
         return Score(raw=raw, calibrated=1.0 / (1.0 + exp(-z)))
+
+
+def _percentiles(ascending: Sequence[float]) -> Iterator[float]:
+    """The 0th to the 100th percentile, linear between neighbours."""
+    for percent in range(_PERCENTILES):
+        place = percent / (_PERCENTILES - 1) * (len(ascending) - 1)
+        low = int(place)
+        high = min(low + 1, len(ascending) - 1)
+        between = ascending[low] + (place - low) * (ascending[high] - ascending[low])
+        yield min(between, ascending[high])  # which rounding may pass
 
 
 class RewardCard(Record):

@@ -72,6 +72,10 @@ class TrainedReward:
             raw = await asyncio.gather(*(self._one(ids) for ids in inputs))
             return [self.card.calibration.score(value) for value in raw]
 
+    def positives(self) -> list[Score]:
+        """Scores of held-out better sides, ascending: ``[101]`` percentiles, or none measured."""
+        return [self.card.calibration.score(raw) for raw in self.card.calibration.chosen]
+
     async def close(self) -> None:
         """Stop the worker thread."""
         await self._batcher.close()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from random import Random
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -343,9 +343,7 @@ def _measured(
         base=config.base,
         renderer=RENDERERS[config.renderer],
         max_length=config.max_length,
-        calibration=Calibration(
-            mean=fmean(chosen + rejected), spread=max(pstdev(chosen + rejected), 1e-6)
-        ),
+        calibration=Calibration.measured(chosen, rejected),
         train_pairs=len(train),
         held_out_pairs=len(held),
         held_out_accuracy=fmean(better),

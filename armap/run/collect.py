@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,18 +10,22 @@ from armap.batching import finish
 from armap.collect import Effort, collect
 from armap.config import FREE
 from armap.envs import make_env, select_tasks
+from armap.envs.scienceworld.env import ScienceWorldConfig
+from armap.envs.scienceworld.expert import NoisyExpert
 from armap.policy import PromptedPolicy
 from armap.rollout import Runner
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
 from armap.run.world import world_of
-from armap.storage import JsonLines, RunFolder
+from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Trajectory
 
 if TYPE_CHECKING:
-    from armap.calls import Recorded
+    from collections.abc import Awaitable, Callable, Generator
+
     from armap.config import CollectRun
+    from armap.protocols import Policy
     from armap.types import Task
 
 __all__ = ["run_collect"]
@@ -33,9 +38,14 @@ def run_collect(
     watch = progress or Quiet()
     tasks = select_tasks(run.env, run.tasks)
     path = Path(run.out)
-    world = world_of(run)
+    origin = Origin(world=world_of(run))
     with RunFolder.open(
-        path, stage="collect", config=run, free=FREE, world=world, overwrite=overwrite
+        path,
+        stage="collect",
+        config=run,
+        free=FREE,
+        origin=origin,
+        overwrite=overwrite,
     ) as folder:
         done = folder.lines("trajectories.jsonl", Trajectory)
         if folder.manifest.finished:
@@ -44,8 +54,8 @@ def run_collect(
         failed.clear()
         total = len(tasks) * run.samples
         watch.start("collecting trajectories", total, done=sum(1 for _ in done))
-        with recorded_model(run, folder, watch) as model:
-            finish(_collect(run, tasks, model, (done, failed), watch))
+        with _policy(run, folder, watch) as (policy, close):
+            finish(_collect(run, tasks, policy, close, (done, failed), watch))
         count = done.sort(by_task(tasks), Placed)
         failed.close()
         if count == total:
@@ -55,15 +65,31 @@ def run_collect(
     return done
 
 
+@contextmanager
+def _policy(
+    run: CollectRun, folder: RunFolder, watch: Progress
+) -> Generator[tuple[Policy, Callable[[], Awaitable[None]]]]:
+    """Who explores, and how to let go of it: a language model, or an expert."""
+    if run.expert is not None:
+        assert isinstance(run.env, ScienceWorldConfig)
+        expert = NoisyExpert(run.expert, run.env)
+        watch.say(f"{expert.name}: knows the solutions; no language model is asked")
+        yield expert, expert.close
+    else:
+        with recorded_model(run, folder, watch) as model:
+            yield PromptedPolicy(model, run.policy), model.close
+
+
 async def _collect(
     run: CollectRun,
     tasks: list[Task],
-    model: Recorded,
+    policy: Policy,
+    close: Callable[[], Awaitable[None]],
     files: tuple[JsonLines[Trajectory], JsonLines[Trajectory]],
     watch: Progress,
 ) -> None:
     done, failed = files
-    runner = Runner(lambda: make_env(run.env), PromptedPolicy(model, run.policy), run.limits)
+    runner = Runner(lambda: make_env(run.env), policy, run.limits)
     try:
         await collect(
             tasks,
@@ -75,4 +101,4 @@ async def _collect(
         )
     finally:
         await runner.close()
-        await model.close()
+        await close()

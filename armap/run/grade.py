@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from armap.envs.graded import make_graded_env
 from armap.evaluate import Row, Summary, grade, oracle_row, row
-from armap.planners.best_of_n import BestOfNConfig
+from armap.planners import selects, stored_in
 from armap.storage import read_manifest, read_records, write_text
 from armap.types import Plan
 
@@ -67,13 +67,12 @@ def _rows(
     n = budget or max(len(item.outcomes) for item in graded)
     main = row(graded, spent, n=n, seconds=seconds)
     aimed = main.model_copy(update={"objective": run.objective or ""})
-    selects = isinstance(run.planner, BestOfNConfig)
-    return [aimed, oracle_row(graded, main)] if selects else [aimed]
+    return [aimed, oracle_row(graded, main)] if selects(run.planner) else [aimed]
 
 
 def wall_time(folder: Path, run: PlanRun) -> float:
     """Seconds that the run in ``folder`` took, with those of the run its candidates come from."""
     own = read_manifest(folder).seconds
-    if isinstance(run.planner, BestOfNConfig) and run.planner.candidates is not None:
-        return own + read_manifest(Path(run.planner.candidates)).seconds
+    if (drawn_in := stored_in(run.planner)) is not None:
+        return own + read_manifest(drawn_in).seconds
     return own

@@ -9,11 +9,12 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import make_env, make_measures, narrow, select_tasks
-from armap.errors import BoundaryError, BudgetSpent, RunBudgetSpent
+from armap.envs import make_answer, make_env, make_measures, narrow, select_tasks
+from armap.envs.scienceworld.expert import EXPERT
+from armap.errors import BoundaryError, BudgetSpent, ConfigError, RunBudgetSpent
 from armap.objective import Objective
-from armap.planners import Context, make_planner, temperature
-from armap.planners.best_of_n import BestOfNConfig, stored_candidates
+from armap.planners import Context, make_planner, stored_in, temperature
+from armap.planners.best_of_n import stored_candidates
 from armap.policy import PromptedPolicy
 from armap.rewards import make_reward
 from armap.rollout import Runner
@@ -22,17 +23,18 @@ from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
 from armap.run.world import world_of
-from armap.storage import JsonLines, RunFolder
+from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Failure, Plan, Record, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from armap.calls import Recorded
     from armap.config import PlanRun
     from armap.evaluate import Summary
     from armap.protocols import RewardModel
+    from armap.types import Trajectory
 
 __all__ = ["PlanFailure", "plan_tasks", "run_plan", "tasks_of"]
 
@@ -62,7 +64,7 @@ def run_plan(
         stage="plan",
         config=run,
         free=FREE,
-        world=world_of(run),
+        origin=Origin(world=world_of(run)),
         overwrite=overwrite,
     )
     with opened as folder:
@@ -97,6 +99,8 @@ def plan_tasks(
     failed.close()
     if count < len(tasks):
         watch.say(f"{len(tasks) - count} of {len(tasks)} tasks have no plan, see failures.jsonl")
+    if work.saved:
+        watch.say(f"{work.saved:,} episodes were not needed")
     if work.failures:
         watch.say(f"{work.failures} branches failed; run again to try those once more")
     return count == len(tasks) and not work.failures
@@ -104,11 +108,27 @@ def plan_tasks(
 
 def tasks_of(run: PlanRun) -> list[Task]:
     """The tasks to plan: those of the stored candidates when there are such."""
-    if isinstance(run.planner, BestOfNConfig) and run.planner.candidates is not None:
-        stored = stored_candidates(Path(run.planner.candidates))
+    if (folder := stored_in(run.planner)) is not None:
+        stored = stored_candidates(folder)
+        _refuse_experts(run, stored)
         found = [group[0].task for group in stored.values()]
         return narrow(found, run.tasks)
     return select_tasks(run.env, run.tasks)
+
+
+def _refuse_experts(run: PlanRun, stored: Mapping[str, Sequence[Trajectory]]) -> None:
+    """Who chooses among episodes of an expert that knows the solutions has learned nothing.
+
+    Raises:
+        ConfigError: there are such, and they would be graded.
+    """
+    names = {episode.policy for group in stored.values() for episode in group}
+    expert = next((name for name in sorted(names) if name.startswith(EXPERT)), None)
+    if run.evaluate and expert is not None:
+        raise ConfigError(
+            f"planner.candidates: by {expert!r}, which knows the solutions; grades of a choice "
+            "among them would say nothing about a learned agent (evaluate: false plans without)"
+        )
 
 
 class _Work:
@@ -123,6 +143,7 @@ class _Work:
         health: Health,
     ) -> None:
         self.failures = 0
+        self.saved = 0
         self._run = run
         self._done = done
         self._failed = failed
@@ -138,7 +159,7 @@ class _Work:
         objective = (
             Objective.parse(run.objective, make_measures(run.env)) if run.objective else None
         )
-        context = Context(runner, reward, run.budget.task, objective)
+        context = Context(runner, reward, run.budget.task, objective, make_answer(run.env))
         planner = make_planner(run.planner, context)
 
         async def one(task: Task) -> None:
@@ -166,6 +187,7 @@ class _Work:
             self._broke = self._broke or isinstance(error, RunBudgetSpent)
             return None if isinstance(error, BudgetSpent) else str(error)
         self._done.append(plan)
+        self.saved += plan.saved
         self.failures += sum(
             not isinstance(failure.error(), BudgetSpent) for failure in plan.failures
         )

@@ -12,7 +12,7 @@ from armap.run.model import replayed_model
 from armap.run.plan import plan_tasks, tasks_of
 from armap.run.progress import Progress, Quiet
 from armap.run.world import world_of
-from armap.storage import RunFolder, read_records
+from armap.storage import Origin, RunFolder, read_records
 from armap.types import Plan, Record
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def replay_plan(
     assert isinstance(run, PlanRun)
     before = _plans(source)
     tasks = [task for task in tasks_of(run) if task.name in before]
-    world = world_of(run)
+    origin = Origin(world=world_of(run))
     with RunFolder.open(
-        out, stage="plan", config=run, free=FREE, world=world, overwrite=overwrite
+        out, stage="plan", config=run, free=FREE, origin=origin, overwrite=overwrite
     ) as folder:
         folder.lines("plans.jsonl", Plan).clear()
         plan_tasks(run, tasks, folder, replayed_model(run, source), watch)

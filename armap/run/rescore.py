@@ -12,8 +12,7 @@ from armap.evaluate import Graded, grade
 from armap.objective import REWARD, Objective
 from armap.run.grade import wall_time, write_results
 from armap.run.progress import Progress, Quiet
-from armap.run.world import world_of
-from armap.storage import JsonLines, RunFolder, read_manifest, read_records
+from armap.storage import JsonLines, Origin, RunFolder, read_manifest, read_records
 from armap.tradeoff import Change, Means, Pool, penalised
 from armap.types import Plan, Record
 
@@ -169,8 +168,7 @@ class Rescoring:
             stage="plan",
             config=run,
             free=FREE,
-            world=world_of(run),
-            source=str(self._source),
+            origin=Origin(str(self._source), read_manifest(self._source).world),
             overwrite=overwrite,
         )
         with opened as folder:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from armap.envs import fingerprint, make_env, reserved
 from armap.errors import ConfigError
 from armap.run.progress import Progress, Quiet
-from armap.storage import JsonLines, RunFolder
+from armap.storage import JsonLines, Origin, RunFolder
 from armap.synthesize import (
+    ContrastConfig,
     HindsightConfig,
     WebShopHindsightConfig,
+    contrast,
     hindsight,
     webshop_hindsight,
 )
@@ -32,12 +34,14 @@ def run_synthesize(
 ) -> list[Preference]:
     """Make pairs; leaves ``preferences.jsonl``."""
     watch = progress or Quiet()
-    source = Path(run.trajectories) / "trajectories.jsonl"
-    if not source.is_file():
-        raise ConfigError(f"trajectories: {source} does not exist; run `armap collect` first")
-    world = fingerprint(run.env)
+    source = _episodes_in("trajectories", run.trajectories)
+    origin = Origin(world=fingerprint(run.env))
     with RunFolder.open(
-        Path(run.out), stage="synthesize", config=run, world=world, overwrite=overwrite
+        Path(run.out),
+        stage="synthesize",
+        config=run,
+        origin=origin,
+        overwrite=overwrite,
     ) as folder:
         lines = folder.lines("preferences.jsonl", Preference)
         if folder.manifest.finished:
@@ -69,3 +73,21 @@ def _pairs(run: SynthesizeRun, episodes: list[Trajectory]) -> Iterator[Preferenc
             return webshop_hindsight(
                 run.synthesis, episodes, fresh, seed=run.seed, reserved=reserved(run.env)
             )
+        case ContrastConfig():
+            worse: list[Trajectory] = []
+            if run.synthesis.worse is not None:
+                lines = _episodes_in("synthesis.worse", run.synthesis.worse)
+                worse = list(JsonLines(lines, Trajectory))
+            return contrast(run.synthesis, episodes, worse, fresh, seed=run.seed)
+
+
+def _episodes_in(setting: str, folder: str) -> Path:
+    """The trajectories of a run folder that a setting names.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    path = Path(folder) / "trajectories.jsonl"
+    if not path.is_file():
+        raise ConfigError(f"{setting}: {path} does not exist; run `armap collect` first")
+    return path

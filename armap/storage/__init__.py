@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from armap.storage.folder import (
     Manifest,
+    Origin,
     RunFolder,
     differences,
     last_checkpoint,
@@ -14,6 +15,7 @@ from armap.storage.lines import JsonLines, parse_line, read_records, write_text
 __all__ = [
     "JsonLines",
     "Manifest",
+    "Origin",
     "RunFolder",
     "differences",
     "last_checkpoint",

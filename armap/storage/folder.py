@@ -11,7 +11,8 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution, version
-from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Manifest",
+    "Origin",
     "RunFolder",
     "differences",
     "last_checkpoint",
@@ -61,6 +63,15 @@ class Manifest(Record):
     """Folder of the run that this one was made out of, by another way than its stage."""
 
 
+class Origin(NamedTuple):
+    """What a run is made out of, besides its configuration."""
+
+    source: str = ""
+    """Another run, if making something out of one is not what the stage does anyway."""
+    world: Mapping[str, str] = MappingProxyType({})
+    """Digests of the data behind the run's environment."""
+
+
 class RunFolder:
     """An open run folder; a context manager that holds the folder's lock.
 
@@ -79,15 +90,14 @@ class RunFolder:
         self._started = datetime.now(UTC)
 
     @classmethod
-    def open(  # noqa: PLR0913  (all by name: what a run is, and what it is made of)
+    def open(
         cls,
         path: Path,
         *,
         stage: str,
         config: Record,
         free: Collection[str] = ("out",),
-        world: Mapping[str, str] | None = None,
-        source: str = "",
+        origin: Origin = Origin(),
         overwrite: bool = False,
     ) -> Self:
         """Create the folder, or continue it when it was made with the same configuration.
@@ -98,8 +108,7 @@ class RunFolder:
             config: all of the run's settings.
             free: those that may differ (dotted names); a finished run whose free settings
                 changed, other than ``out``, is taken up again.
-            world: digests of the data behind the run's environment.
-            source: the run that this one is made out of, if that is not what its stage does.
+            origin: what the run is made out of, besides its configuration.
             overwrite: empty the folder first.
 
         Raises:
@@ -118,12 +127,12 @@ class RunFolder:
                 _empty(path)
                 existing = None
             if existing is not None:
-                _refuse_source(path, existing.source, source)
+                _refuse_source(path, existing.source, origin.source)
                 _refuse_changes(path, existing, stage, content, free)
-                _refuse_another_world(path, existing.world, world or {})
+                _refuse_another_world(path, existing.world, origin.world)
                 manifest = _continued(existing, content)
                 return cls(path, manifest, resumed=True, lock=lock)
-            manifest = _fresh(stage, content, source, path, world or {})
+            manifest = _fresh(stage, content, path, origin)
         except ConfigError:
             lock.close()
             raise
@@ -291,19 +300,17 @@ def _refuse_another_world(path: Path, there: Mapping[str, str], here: Mapping[st
         )
 
 
-def _fresh(
-    stage: str, config: dict[str, JsonValue], source: str, path: Path, world: Mapping[str, str]
-) -> Manifest:
+def _fresh(stage: str, config: dict[str, JsonValue], path: Path, origin: Origin) -> Manifest:
     seed = config.get("seed", 0)
     manifest = Manifest(
         stage=stage,
         config=config,
         seed=seed if isinstance(seed, int) else 0,
-        world=dict(world),
+        world=dict(origin.world),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
         git_commit=_git_commit(),
-        source=source,
+        source=origin.source,
     )
     _save_manifest(path, manifest)
     return manifest

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from armap.protocols import Environment
     from armap.types import Task
 
-__all__ = ["Executed", "execute"]
+__all__ = ["Executed", "act_out", "execute"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Executed:
 def execute(
     make_env: Callable[[], Environment], task: Task, actions: Sequence[str], *, author: str
 ) -> Executed:
-    """Act out ``actions`` from the start of ``task``; those after the episode's end are dropped.
+    """Act out ``actions`` and keep the state they lead to.
 
     Args:
         make_env: makes an environment with snapshots.
@@ -43,6 +43,16 @@ def execute(
     env = make_env()
     if not isinstance(env, SnapshotEnvironment):
         raise EnvError(f"{type(env).__name__} has no snapshot(); hindsight needs one")
+    trajectory = act_out(env, task, actions, author=author)
+    return Executed(trajectory, env.snapshot())
+
+
+def act_out(env: Environment, task: Task, actions: Sequence[str], *, author: str) -> Trajectory:
+    """Act out ``actions`` from the start of ``task``; those after the episode's end are dropped.
+
+    Raises:
+        EnvError: the environment failed.
+    """
     observation, steps = env.reset(task), []
     for text in actions:
         if observation.terminal:
@@ -50,7 +60,7 @@ def execute(
         action = Action(text=text)
         steps.append(Step(observation=observation, action=action))
         observation = env.step(action)
-    trajectory = Trajectory(
+    return Trajectory(
         task=task,
         steps=tuple(steps),
         final=observation,
@@ -58,4 +68,3 @@ def execute(
         policy=author,
         seed=0,
     )
-    return Executed(trajectory, env.snapshot())

@@ -58,6 +58,8 @@ class Plan(Record):
     """Index of the answer; None when no candidate could be produced."""
     usage: Usage
     """Every LLM call of this plan, those of abandoned branches included."""
+    saved: int = Field(default=0, ge=0)
+    """Episodes that the planner was allowed and left undrawn: they would not have paid."""
     tree: tuple[TreeNode, ...] = ()
     failures: tuple[Failure, ...] = ()
     """What failed on the way: each cost one branch. Planning again tries them again."""

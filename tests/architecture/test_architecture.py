@@ -21,6 +21,7 @@ from armap.embedded.corpus import CorpusConfig, dialogues
 from armap.envs import EnvConfig, TaskSelection, make_env, select_tasks
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.puzzles import TEST_PUZZLES
+from armap.envs.scienceworld.env import ScienceWorldConfig
 from armap.llms import LLMConfig
 from armap.planners import AnyPlannerConfig
 from armap.rewards import RewardConfig
@@ -76,7 +77,7 @@ def test_every_config_is_a_complete_run(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_config_is_named_by_its_own_comment(path: Path) -> None:
-    assert f"configs/{path.parent.name}/{path.name}" in path.read_text()
+    assert f"{path.relative_to(ROOT)}" in path.read_text()
 
 
 def test_every_kind_can_be_chosen_by_name() -> None:
@@ -93,17 +94,21 @@ def test_every_kind_can_be_chosen_by_name() -> None:
         for name, union in kinds.items()
     }
     assert names == {
-        "env": {"game24", "webshop", "import"},
-        "llm": {"local", "openai", "scripted", "vllm", "import"},
+        "env": {"game24", "scienceworld", "webshop", "import"},
+        "llm": {"local", "openai", "scripted", "shopper", "vllm", "import"},
         "reward": {"trained", "brevity", "import"},
     }
     planners = {get_args(m.model_fields["kind"].annotation)[0] for m in get_args(AnyPlannerConfig)}
-    assert planners == {"greedy", "sampling", "best_of_n", "reflexion", "mcts", "import"}
+    assert planners == {
+        *("greedy", "sampling", "best_of_n", "self_consistency", "reflexion"),
+        *("beam", "mcts", "import"),
+    }
     assert TypeAdapter(EnvConfig).validate_python({"kind": "game24"}) == Game24Config()
 
 
 def test_what_planners_are_handed_cannot_grade() -> None:
-    assert not hasattr(make_env(Game24Config()), "outcome")
+    for config in (Game24Config(), ScienceWorldConfig()):
+        assert not hasattr(make_env(config), "outcome")
 
 
 def numbers_of(opening: str) -> tuple[int, ...]:
@@ -152,10 +157,12 @@ VIOLATIONS = {
     "armap/planners/mcts/work.py": "import armap.oracle",
     "armap/synthesize/hindsight.py": "import armap.envs.game24.puzzles",
     "armap/rewards/render.py": "import armap.envs.game24.graded",
+    "armap/planners/search/graph.py": "import random",
+    "armap/prompts/dialogue.py": "import armap.envs.scienceworld.graded",
     "armap/rewards/model.py": "import armap.envs.webshop.graded.reward",
     "armap/synthesize/webshop/wishes.py": "import armap.envs.webshop.graded.reward",
     "armap/llms/shopper/model.py": "import armap.envs.webshop.world",
-    "armap/planners/search/graph.py": "import random",
+    "armap/synthesize/contrast.py": "import armap.envs.scienceworld.expert",
     "armap/planners/context.py": "import armap.envs",
     "armap/storage/lines.py": "import torch",
     "armap/run/plan.py": "import vllm",

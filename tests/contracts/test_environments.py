@@ -8,6 +8,7 @@ from armap.envs import make_env
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.intents import make_task
 from armap.envs.graded import make_graded_env
+from armap.envs.scienceworld.env import ScienceWorld, ScienceWorldConfig
 from armap.envs.webshop.config import Profile, View
 from armap.envs.webshop.tasks import tasks as webshop_tasks
 from armap.oracle import GradedEnvironment
@@ -16,6 +17,8 @@ from armap.protocols import Environment
 from benchmarks.toy_shop import Shop
 from tests.contracts.environment import EnvironmentContract
 from tests.contracts.worlds import Corridor
+from tests.science import QUICK, needs_java
+from tests.science import make_task as science_task
 from tests.shops import shop_config, write_shop
 
 CORRIDOR = ImportConfig(target="tests.contracts.worlds:Corridor", options={"length": 2})
@@ -78,6 +81,27 @@ class TestStrictWebShop(_WebShop):
     profile = "strict"
 
 
+@needs_java
+@pytest.mark.sim
+@pytest.mark.slow
+class TestScienceWorld(EnvironmentContract):
+    task = science_task("find-animal", 3)
+    legal = ("look around", "teleport to outside", "look around", "inventory")
+
+    def make(self) -> Environment:
+        return make_env(QUICK)
+
+    def test_starts_no_java_before_the_first_reset(self) -> None:
+        env = self.make()
+        assert isinstance(env, ScienceWorld)
+        assert env.pid is None
+
+    def test_says_how_it_wants_to_be_run(self) -> None:
+        env = make_env(ScienceWorldConfig(jvms=3))
+        assert isinstance(env, ScienceWorld)
+        assert (env.blocking, env.capacity) == (True, 3)
+
+
 class TestImported(EnvironmentContract):
     task = Corridor.tasks("train")[0]
     legal = ("right", "right")
@@ -95,5 +119,11 @@ class TestToyShop(EnvironmentContract):
 
 
 def test_graded_twins_can_grade(tmp_path: Path) -> None:
-    for config in (Game24Config(), shop_config(write_shop(tmp_path)), CORRIDOR, SHOP):
+    for config in (
+        Game24Config(),
+        shop_config(write_shop(tmp_path)),
+        CORRIDOR,
+        SHOP,
+        ScienceWorldConfig(),
+    ):
         assert isinstance(make_graded_env(config), GradedEnvironment)

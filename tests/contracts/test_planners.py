@@ -8,19 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from armap.envs import make_env, make_measures
+from armap.calls import Journal, Recorded, task_scope
+from armap.envs import make_answer, make_env, make_measures
 from armap.envs.game24.env import Game24Config
 from armap.envs.game24.puzzles import tasks
 from armap.errors import ConfigError, ModelError, ObjectiveError
 from armap.objective import Objective
 from armap.planners import AnyPlannerConfig, Context, make_planner, temperature
+from armap.planners.beam import BeamConfig
 from armap.planners.best_of_n import BestOfNConfig
 from armap.planners.mcts import MCTSConfig
 from armap.planners.reflexion import ReflexionConfig
 from armap.planners.sampling import GreedyConfig, SamplingConfig
+from armap.planners.self_consistency import SelfConsistencyConfig
 from armap.plugins import ImportConfig
 from armap.policy import PolicyConfig, PromptedPolicy
-from armap.protocols import Planner
+from armap.protocols import ChatModel, Planner
 from armap.rollout import Runner
 from armap.types import (
     Candidate,
@@ -41,8 +44,14 @@ KINDS: list[AnyPlannerConfig] = [
     GreedyConfig(),
     SamplingConfig(n=5),
     BestOfNConfig(n=5),
+    BestOfNConfig(n=5, adaptive=True, gain=0.05, wave=2),
+    SelfConsistencyConfig(n=5),
+    SelfConsistencyConfig(n=5, weighted=True),
     ReflexionConfig(trials=4, threshold=0.9),
+    ReflexionConfig(preset="game24", trials=4, threshold=0.9),
+    BeamConfig(width=2, expansions=3),
     MCTSConfig(trajectories=6, width=4),
+    MCTSConfig(trajectories=6, width=4, parallelism=4),
     ImportConfig(target="tests.contracts.test_planners:Twice", options={"tries": 2}),
 ]
 
@@ -89,12 +98,13 @@ class Twice:
 
 
 def build(
-    config: AnyPlannerConfig, player: Player, reward: Near | None = None, objective: str = ""
+    config: AnyPlannerConfig, player: ChatModel, reward: Near | None = None, objective: str = ""
 ) -> Planner:
     policy = PromptedPolicy(player, PolicyConfig(), temperature(config))
     runner = Runner(lambda: make_env(Game24Config()), policy)
     aim = Objective.parse(objective, make_measures(Game24Config())) if objective else None
-    return make_planner(config, Context(runner, reward or Near(), objective=aim))
+    answer = make_answer(Game24Config())
+    return make_planner(config, Context(runner, reward or Near(), objective=aim, answer=answer))
 
 
 def plans(config: AnyPlannerConfig, *, together: bool, seed: int = 1) -> list[Plan]:
@@ -127,6 +137,22 @@ class TestContract:
             assert plan.usage.calls > 0
             assert Plan.model_validate_json(plan.model_dump_json()) == plan
 
+    def test_its_journal_makes_the_same_plan_again(
+        self, config: AnyPlannerConfig, tmp_path: Path
+    ) -> None:
+        journal = Journal(tmp_path / "calls.jsonl")
+
+        async def run(model: Recorded) -> Plan:
+            with task_scope(TASKS[0]):
+                return await build(config, model).plan(TASKS[0], seed=1)
+
+        player = Player()
+        live = asyncio.run(run(Recorded(player, journal)))
+        again = asyncio.run(run(Recorded(None, journal, name=player.name)))
+        journal.close()
+        assert again == live
+        assert journal.paid.calls == player.calls
+
     def test_a_dead_model_is_a_recorded_error(self, config: AnyPlannerConfig) -> None:
         planner = build(config, Player(fail_task="Make 24"))
         with pytest.raises((ModelError, AttributeError)):
@@ -144,7 +170,13 @@ def test_best_of_n_takes_the_best_and_scores_each_once() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [BestOfNConfig(n=8), ReflexionConfig(trials=4, threshold=0.999), MCTSConfig(trajectories=6)],
+    [
+        BestOfNConfig(n=8),
+        BestOfNConfig(n=8, adaptive=True, gain=0.01),
+        ReflexionConfig(trials=4, threshold=0.999),
+        BeamConfig(width=3),
+        MCTSConfig(trajectories=6),
+    ],
     ids=lambda config: config.kind,
 )
 def test_the_answer_is_the_first_with_the_highest_utility(config: AnyPlannerConfig) -> None:

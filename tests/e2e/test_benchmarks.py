@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.reward_model import trained
 from tests.shops import write_shop
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,24 @@ def test_one_question_of_forty_comes_to_an_end() -> None:
     by = {line["client"]: line for line in lines("budget40")}
     assert by["armap"]["finished"] is True
     assert by["armap"]["requests"] == 40
+
+
+@pytest.mark.slow
+def test_equal_budget(tmp_path: Path) -> None:
+    folder, *_ = trained()
+    command = [sys.executable, "benchmarks/equal_budget.py", "--quick", "--split", "dev"]
+    command += ["--reward", str(folder), "--runs", str(tmp_path / "runs")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
+    names = [row[0].strip() for row in rows if row[0].strip() != "planner"]
+    assert len(names) == 18
+    assert names[:9] == names[9:]
+    tokens = {row[0].strip(): float(row[-1].replace(",", "")) for row in rows[-9:]}
+    assert max(tokens.values()) < 800 * 1.5, "the cap holds, but for what was in flight"
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.stdout == done.stdout
+    assert again.stderr == "", "nothing is run twice"
 
 
 @pytest.mark.slow

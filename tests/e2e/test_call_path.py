@@ -168,7 +168,7 @@ def test_a_failed_branch_is_tried_again_and_nothing_else(tmp_path: Path) -> None
 
 BUDGETS = {
     "task calls": {"task": {"calls": 6}},
-    "task tokens": {"task": {"tokens": 400}},
+    "task tokens": {"task": {"tokens": 360}},
     "run calls": {"run": {"calls": 40}},
     "run dollars": {"run": {"dollars": 0.004}},
 }

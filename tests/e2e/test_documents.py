@@ -26,11 +26,14 @@ def test_the_notebook_runs(path: Path) -> None:
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}}).execute()
     shown = json.dumps(notebook.cells)
     assert "best_of_n" in shown
+    if path.stem == "01_custom_planner":
+        assert "backtrack: " in shown
+        assert "the best way down begins with 'planner'" in shown
     assert "error: " not in shown
 
 
-def test_there_is_a_tour() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["00_tour"]
+def test_the_notebooks_are_those_that_are_spoken_of() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["00_tour", "01_custom_planner"]
 
 
 def commands(text: str) -> list[list[str]]:

@@ -63,6 +63,17 @@ def records(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
+def test_adaptive_best_of_n_tells_what_it_saved(tmp_path: Path) -> None:
+    planner = {"kind": "best_of_n", "n": 9, "adaptive": True, "gain": 0.05}
+    done = armap("plan", "-c", plan_config(tmp_path, planner=planner, evaluate=False))
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "out" / "plans.jsonl").read_text().splitlines()
+    plans = [json.loads(line) for line in lines]
+    saved = sum(plan["saved"] for plan in plans)
+    assert saved == 30 * 9 - sum(len(plan["candidates"]) for plan in plans) > 0
+    assert f"{saved} episodes were not needed" in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "config", "file"),

@@ -134,7 +134,7 @@ def test_a_misspelt_nested_key_is_mended(files: Files) -> None:
     [
         ("plan", "out: x\nplanner: {kind: bon}\n", "planner.kind", "best_of_n"),
         ("plan", PLAN + "reward: {kind: length}\n", "reward.kind", "brevity"),
-        ("collect", COLLECT + "env: {kind: webshop}\n", "env.kind", "game24"),
+        ("collect", COLLECT + "env: {kind: chess}\n", "env.kind", "game24"),
         ("collect", COLLECT + "llm: {kind: gpt}\n", "llm.kind", "openai"),
         ("train", TRAIN + "train: {kind: ppo}\n", "train.kind", "policy"),
         ("train", TRAIN + "train: {kind: null}\n", "train.kind", "reward"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from armap.statistics import best_of, mean_interval, wilson
+from armap.statistics import best_of, mean_interval, paired, wilson
 
 SCORES = st.sampled_from((0.0, 0.25, 0.5, 1.0))
 CANDIDATES = st.lists(st.tuples(SCORES, SCORES), min_size=1, max_size=7)
@@ -55,6 +55,36 @@ def test_mean_interval() -> None:
     assert mean_interval([0.0, 1.0] * 50) == pytest.approx((0.5 - half, 0.5 + half))
     assert mean_interval([0.3] * 10) == pytest.approx((0.3, 0.3))
     assert mean_interval([0.3]) == (0.0, 1.0)
+
+
+@given(st.lists(st.tuples(SCORES, SCORES), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=50)
+def test_paired(values: list[tuple[float, float]]) -> None:
+    left, right = [a for a, _ in values], [b for _, b in values]
+    forth, back = paired(left, right, resamples=500), paired(right, left, resamples=500)
+    assert forth.difference == pytest.approx(sum(left) / len(left) - sum(right) / len(right))
+    low, high = forth.interval
+    assert -1 <= low <= high <= 1
+    assert back.interval == pytest.approx((-high, -low))
+    assert (forth.better, forth.worse) == (back.worse, back.better)
+    assert paired(left, right, resamples=500) == forth
+
+
+def test_pairing_narrows_the_interval() -> None:
+    """Against the textbook's interval of a mean difference, and of unpaired means."""
+    hard = [0.0, 1.0] * 50
+    better = [*hard[:90], *[1.0] * 10]
+    low, high = paired(better, hard).interval
+    half = 1.959964 * (0.05 * 0.95 / 99) ** 0.5
+    assert (low, high) == pytest.approx((0.05 - half, 0.05 + half), abs=0.01)
+    apart = [mean_interval(values)[1] - mean_interval(values)[0] for values in (hard, better)]
+    assert high - low < min(apart)
+
+
+def test_what_is_no_pair_is_refused() -> None:
+    for left, right in (([], []), ([1.0], [1.0, 0.0])):
+        with pytest.raises(ValueError, match="do not make pairs"):
+            paired(left, right)
 
 
 def brute(scores: list[float], successes: list[float], n: int) -> float:

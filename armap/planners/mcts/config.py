@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from armap.planners.reflection import Author
 from armap.planners.search import Rules
 from armap.planners.search.rules import Flight, Rule, Unvisited, Value, Widening
 from armap.types import Record
@@ -84,6 +85,13 @@ class MCTSConfig(Record):
     ``benchmarks/results/search.md``), or as lost visits."""
     virtual_loss: float = Field(default=1.0, ge=0.0)
     """Lost visits that each stands for."""
+    reflect: Author | None = None
+    """LATS: trajectories that score below ``reflect_below`` leave a note for later tickets: a
+    list of what they did (``attempt``) or what the language model says of them (``llm``)."""
+    reflect_below: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Calibrated score."""
+    notes: int = Field(default=3, gt=0)
+    """Reflections that a ticket is told, the latest of those it may know."""
     patience: int = Field(default=20, gt=0)
     """Stop after so many simulations in a row that found nothing new."""
 

@@ -18,6 +18,7 @@ from armap.calls import session_scope
 from armap.errors import BudgetSpent
 from armap.planners.context import argmax, give_up
 from armap.planners.mcts.work import Work
+from armap.planners.reflection import require_reflective
 from armap.planners.search import Search, flatten
 from armap.seeding import derive
 from armap.types import Plan, TreeNode, Usage
@@ -42,7 +43,13 @@ class MCTS:
     name: str = "mcts"
 
     async def plan(self, task: Task, *, seed: int) -> Plan:
-        """Search until the budget is spent or nothing new is found."""
+        """Search until the budget is spent or nothing new is found.
+
+        Raises:
+            ConfigError: ``reflect: llm`` with a policy that cannot.
+        """
+        if self.config.reflect == "llm":
+            require_reflective(self.context)
         unit = self.context.objective is None and self.config.values == "calibrated"
         max_steps = self.context.runner.limits.max_steps
         search = Search(self.config.rules(max_steps=max_steps, unit=unit))
@@ -70,15 +77,18 @@ class MCTS:
         """Keep ``parallelism`` tickets in work until the search asks for nothing more."""
         await work.begin()
         flying: set[asyncio.Task[None]] = set()
+        landed: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
         try:
             while True:
                 while len(flying) < self.config.parallelism and (ticket := search.ask()):
-                    flying.add(asyncio.create_task(work.do(ticket)))
+                    task = asyncio.create_task(work.do(ticket))
+                    flying.add(task)
+                    task.add_done_callback(landed.put_nowait)
                 if not flying:
                     break
-                done, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                task = await landed.get()
+                flying.remove(task)
+                task.result()
         finally:
             for task in flying:
                 task.cancel()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from armap.errors import BudgetSpent, ConfigError, EnvError, ModelError
+from armap.planners.reflection import latest, listed, reflect
 from armap.planners.search import Expanded, Failed, Played, Simulated
 from armap.rollout import Point
 from armap.seeding import derive
@@ -53,6 +54,10 @@ class Work:
     """What cut the search short, if something did."""
     _root: Point = field(init=False)
     _found: dict[int, _Found] = field(default_factory=dict[int, _Found])
+    _advice: dict[int, str] = field(default_factory=dict[int, str])
+    _reflections: dict[tuple[str, ...], asyncio.Future[tuple[str, Usage]]] = field(
+        default_factory=dict[tuple[str, ...], "asyncio.Future[tuple[str, Usage]]"]
+    )
     _episodes: dict[int, Episode] = field(default_factory=dict[int, "Episode"])
     _scores: dict[tuple[str, ...], asyncio.Future[list[Candidate]]] = field(
         default_factory=dict[tuple[str, ...], "asyncio.Future[list[Candidate]]"]
@@ -121,7 +126,12 @@ class Work:
         point = await self._point(ticket.path)
         if runner.over(point):
             return Expanded((), asked=0)
-        situation = Situation(task=self.task, steps=point.steps, observation=point.observation)
+        situation = Situation(
+            task=self.task,
+            steps=point.steps,
+            observation=point.observation,
+            notes=self._notes(ticket),
+        )
         seed = derive(self.seed, "expand", *ticket.actions, ticket.turn)
         proposal = await runner.propose(situation, k=width, seed=seed)
         self._note(ticket.number, usage=proposal.usage)
@@ -159,6 +169,8 @@ class Work:
             return self._broken(ticket, trajectory)
         candidate = await self._judge(trajectory)
         self._note(ticket.number, candidate=candidate)
+        if self._is_poor(candidate):
+            await self._reflect(ticket, trajectory)
         end = len(trajectory.steps) - len(ticket.path)
         return Simulated(
             self._value(candidate) * self.config.discount**end,
@@ -172,7 +184,9 @@ class Work:
         if episode is None:
             point = await self._point(ticket.path)
             seed = derive(self.seed, "simulate", *ticket.actions)
-            episode = self.context.runner.episode(self.task, seed=seed, start=point)
+            episode = self.context.runner.episode(
+                self.task, seed=seed, start=point, notes=self._notes(ticket)
+            )
             self._episodes[ticket.begun] = episode
         return episode, await episode.turn()
 
@@ -193,6 +207,39 @@ class Work:
             self._scores[actions] = asyncio.ensure_future(self.context.scored([trajectory]))
         (candidate,) = await self._scores[actions]
         return candidate
+
+    def _is_poor(self, candidate: Candidate) -> bool:
+        """Whether it is to leave a note."""
+        if self.config.reflect is None or candidate.score is None:
+            return False
+        return candidate.score.calibrated < self.config.reflect_below
+
+    async def _reflect(self, ticket: Ticket, trajectory: Trajectory) -> None:
+        """Leave a note of a poor trajectory (LATS, arXiv 2310.04406)."""
+        if self.config.reflect == "attempt":
+            self._advice[ticket.number] = listed(trajectory)
+            return
+        first = trajectory.actions not in self._reflections
+        if first:
+            seed = derive(self.seed, "reflect", *trajectory.actions)
+            asked = asyncio.ensure_future(reflect(self.context, trajectory, seed=seed))
+            self._reflections[trajectory.actions] = asked
+        try:
+            note, usage = await self._reflections[trajectory.actions]
+        except BudgetSpent as error:
+            self._stop(ticket, error)
+        except ModelError as error:
+            if first:
+                self._note(ticket.number, failure=Failure.of(error))
+        else:
+            self._advice[ticket.number] = note
+            if first:
+                self._note(ticket.number, usage=trajectory.usage + usage)
+
+    def _notes(self, ticket: Ticket) -> tuple[str, ...]:
+        """What a ticket may know: the notes of those whose results it was drawn by."""
+        known = (self._advice[number] for number in sorted(self._advice) if number < ticket.seen)
+        return latest(known, self.config.notes)
 
     def _value(self, candidate: Candidate) -> float:
         if candidate.utility is not None:

@@ -29,6 +29,7 @@ from armap.types import (
     Plan,
     Sampling,
     StopReason,
+    Usage,
 )
 from tests.contracts.test_planners import Near
 from tests.player import Player
@@ -223,3 +224,40 @@ def test_presets_search(preset: str) -> None:
     result = plan(MCTSConfig(preset=preset, trajectories=12))
     assert result.answer is not None
     assert len({c.trajectory.actions for c in result.candidates}) == len(result.candidates)
+
+
+@pytest.mark.parametrize("parallelism", [1, 6])
+def test_poor_trajectories_leave_notes_for_later_ones(parallelism: int) -> None:
+    config = MCTSConfig(
+        trajectories=20, width=4, parallelism=parallelism, reflect="attempt", notes=2
+    )
+    result = plan(config)
+    assert plan(config, player=Player(latency=0.005)) == result
+    told = [c.trajectory.notes for c in result.candidates]
+    assert told[0] == ()
+    assert max(map(len, told)) == 2
+    assert any(note.startswith("Failed: ") for notes in told for note in notes)
+    assert plan(config.model_copy(update={"reflect_below": 0.0})) == plan(
+        config.model_copy(update={"reflect": None})
+    )
+
+
+def test_a_model_that_reflects_is_paid_for_and_may_fail() -> None:
+    asked: list[str] = []
+
+    class Critic(Player):
+        async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
+            if messages[0].content.startswith("Make 24"):
+                return await super().complete(messages, sampling)
+            self.calls += 1
+            asked.append(messages[-1].content)
+            if len(asked) == 2:
+                raise TimeoutError("no advice")
+            usage = Usage(calls=1, completion_tokens=5)
+            return Completions(texts=("Begin with the tens.",), usage=usage)
+
+    player = Critic()
+    result = plan(MCTSConfig(trajectories=12, width=4, reflect="llm"), player=player)
+    assert result.usage.calls + 1 == player.calls, "the one that failed cost nothing"
+    assert [f.kind for f in result.failures] == ["ModelError"]
+    assert any(c.trajectory.notes == ("Begin with the tens.",) for c in result.candidates)

@@ -143,20 +143,33 @@ def test_react_without_an_action_is_none(reply: str) -> None:
     assert parse("react", reply) is None
 
 
+@pytest.mark.parametrize(
+    ("reply", "text", "thought"),
+    [
+        ("Thought: hm.\nAction: go\nnow", "go\nnow", "hm."),
+        ("Action: go", "go", ""),
+        ("go", "", "go"),
+        ("", "", ""),
+    ],
+)
+def test_eto_never_gives_up_on_a_reply(reply: str, text: str, thought: str) -> None:
+    assert parse("eto", reply) == Action(text=text, thought=thought)
+
+
 @pytest.mark.parametrize("name", PARSERS)
 @given(reply=st.text() | st.text("Action:Thought: \n\r\t=x"))
 @settings(deadline=None, max_examples=100)
 def test_any_reply_is_an_action_or_none(name: str, reply: str) -> None:
     action = parse(name, reply)
     if action is not None:
-        assert action.text
+        assert action.text or name == "eto"
         assert action.text == action.text.strip()
         assert action.text in reply
         assert action.thought == action.thought.strip()
 
 
 def test_an_unknown_parser_is_named() -> None:
-    with pytest.raises(ConfigError, match="no parser 'json'; there are line, react"):
+    with pytest.raises(ConfigError, match="no parser 'json'; there are eto, line, react"):
         parse("json", "{}")
 
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+import json
+import shutil
 from pathlib import Path
+from statistics import median
 
 import pytest
 import torch
@@ -8,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armap.errors import DataError
-from armap.rewards.card import Calibration
+from armap.protocols import MeasuredReward
+from armap.rewards.card import CARD, Calibration
+from armap.rewards.model import TrainedReward, TrainedRewardConfig
 from armap.rewards.train import (
     LearningPoint,
     RewardTrainConfig,
@@ -85,3 +91,46 @@ def test_calibration_is_bounded_and_increasing(raw: float, mean: float, spread: 
     scale = Calibration(mean=mean, spread=spread)
     assert 0.0 <= scale.score(raw).calibrated <= 1.0
     assert scale.score(raw).calibrated <= scale.score(raw + 1.0).calibrated
+
+
+@given(
+    st.lists(st.floats(-50, 50), min_size=1, max_size=40),
+    st.lists(st.floats(-50, 50), min_size=1, max_size=40),
+)
+def test_the_scale_keeps_the_percentiles_of_the_better_sides(
+    chosen: list[float], rejected: list[float]
+) -> None:
+    scale = Calibration.measured(chosen, rejected)
+    assert len(scale.chosen) == 101
+    assert (scale.chosen[0], scale.chosen[-1]) == (min(chosen), max(chosen))
+    assert list(scale.chosen) == sorted(scale.chosen)
+    assert scale.chosen[50] == pytest.approx(median(chosen))
+    assert Calibration.model_validate_json(scale.model_dump_json()) == scale
+
+
+@pytest.mark.slow
+def test_a_trained_model_tells_how_good_trajectories_score() -> None:
+    folder, card, _ = trained()
+    reward = TrainedReward(TrainedRewardConfig(path=str(folder)))
+    try:
+        assert isinstance(reward, MeasuredReward)
+        raws = [score.raw for score in reward.positives()]
+        assert raws == list(card.calibration.chosen)
+        assert raws[50] > card.calibration.mean
+    finally:
+        asyncio.run(reward.close())
+
+
+@pytest.mark.slow
+def test_folders_from_before_that_still_load(tmp_path: Path) -> None:
+    folder, card, _ = trained()
+    shutil.copytree(folder / "model", tmp_path / "model")
+    old = json.loads((tmp_path / "model" / CARD).read_text())
+    del old["calibration"]["chosen"]
+    (tmp_path / "model" / CARD).write_text(json.dumps(old))
+    reward = TrainedReward(TrainedRewardConfig(path=str(tmp_path)))
+    try:
+        assert reward.positives() == []
+        assert reward.card.calibration.mean == card.calibration.mean
+    finally:
+        asyncio.run(reward.close())

@@ -120,7 +120,7 @@ def _problem(folder: Path, identity: dict[str, Any]) -> str | None:
     if not isinstance(header, dict) or header.get("identity") != identity:
         return "it was built from other files, or by another version"
     with ThreadPoolExecutor(2) as pool:
-        names = sorted(header["files"])
+        names = sorted(header["files"], key=lambda name: header["files"][name], reverse=True)
         for name, found in zip(
             names, pool.map(_checksum, (folder / n for n in names)), strict=True
         ):
@@ -236,7 +236,8 @@ class _Arrays:
         self._folder = folder
 
     def __getitem__(self, name: str) -> Any:
-        return np.load(self._folder / f"{name}.npy", mmap_mode="r")
+        # A plain view: a memmap does more at every access.
+        return np.asarray(np.load(self._folder / f"{name}.npy", mmap_mode="r"))
 
 
 def _map(path: Path) -> mmap.mmap | bytes:

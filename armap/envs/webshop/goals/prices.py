@@ -57,8 +57,9 @@ class Shared:
 
     def prices(self, columns: Columns) -> NDArray[np.float64]:
         found = np.array(columns.low)
-        for row in np.flatnonzero(columns.ranged).tolist():
-            found[row] = self._random.uniform(float(columns.low[row]), float(columns.high[row]))
+        rows = np.flatnonzero(columns.ranged)
+        ends = zip(columns.low[rows].tolist(), columns.high[rows].tolist(), strict=True)
+        found[rows] = [self._random.uniform(low, high) for low, high in ends]
         return found
 
     def bound(self, price: float, asin: str, ordinal: int) -> Bound:  # noqa: ARG002
@@ -73,10 +74,13 @@ class Single:
 
     def prices(self, columns: Columns) -> NDArray[np.float64]:
         found = np.array(columns.low)
-        for row in np.flatnonzero(columns.ranged).tolist():
-            share = derive(self._seed, "price", str(columns.asins[row])) / 2**63
-            low, high = float(columns.low[row]), float(columns.high[row])
-            found[row] = round(low + (high - low) * share, 2)
+        rows = np.flatnonzero(columns.ranged)
+        asins = columns.asins[rows].tolist()
+        ends = zip(asins, columns.low[rows].tolist(), columns.high[rows].tolist(), strict=True)
+        found[rows] = [
+            round(low + (high - low) * derive(self._seed, "price", asin) / 2**63, 2)
+            for asin, low, high in ends
+        ]
         return found
 
     def bound(self, price: float, asin: str, ordinal: int) -> Bound:

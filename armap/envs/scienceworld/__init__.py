@@ -1,0 +1,1 @@
+"""ScienceWorld: thirty elementary science tasks in a simulated house, exactly reproducible."""

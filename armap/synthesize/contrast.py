@@ -1,0 +1,189 @@
+"""Pairs by contrast: a better policy's episode against worse ones, for the same intent.
+
+For worlds in which what was achieved cannot be read off. That one policy is better than another
+is said by whoever configures the run (an expert and a noisy one, a large model and a small one);
+the environment's score takes no part. Rivals are the worse policy's episodes, and the better
+ones' own actions changed and acted out again: no observation in a pair is made up.
+
+A change may be of no consequence (a glance less). A rival that ends with the very observation
+with which the better episode ends is dropped, so that a pair always shows a difference.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pydantic import Field
+
+from armap.errors import DataError
+from armap.seeding import derive
+from armap.synthesize.changes import CHANGES
+from armap.synthesize.execute import act_out
+from armap.types import Preference, Provenance, Record, StopReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from armap.protocols import Environment
+    from armap.types import Task, Trajectory
+
+__all__ = ["ContrastConfig", "contrast"]
+
+
+class ContrastConfig(Record):
+    """Settings of the contrast strategy."""
+
+    strategy: Literal["contrast"] = "contrast"
+    worse: str | None = None
+    """Run folder of ``armap collect``: the same tasks by a worse policy."""
+    pairs: int = Field(default=2000, gt=0)
+    """Stop after so many pairs."""
+    collected: int = Field(default=2, ge=0)
+    """Rivals per better episode among the worse policy's of the same task."""
+    made: int = Field(default=2, ge=0)
+    """Rivals per better episode made by changing its actions."""
+    foreign: int = Field(default=1, ge=0)
+    """Rivals per better episode whose actions are those of another task's."""
+    cut: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of pairs whose sides are both cut at the same step, after the first difference: in
+    play, episodes are judged that a limit has cut."""
+    steps: int = Field(default=40, gt=0)
+    """Both sides are cut to so many steps at most; pairs that part later are left out."""
+
+
+class _Rival(NamedTuple):
+    trajectory: Trajectory
+    how: str
+    source: str
+
+
+def contrast(
+    config: ContrastConfig,
+    better: Sequence[Trajectory],
+    worse: Sequence[Trajectory],
+    make_env: Callable[[], Environment],
+    *,
+    seed: int,
+) -> Iterator[Preference]:
+    """Yield pairs, the same ones for the same input and seed.
+
+    Raises:
+        DataError: a trajectory is of a test task: what is to be measured on may not be learned
+            from.
+        EnvError: the environment failed.
+    """
+    tested = next((t for t in (*better, *worse) if t.task.split == "test"), None)
+    if tested is not None:
+        raise DataError(
+            f"task {tested.task.name!r} is of the test split and may not become a training pair; "
+            "collect on train or dev"
+        )
+    order = list(better)
+    Random(derive(seed, "order")).shuffle(order)
+    env = make_env()
+    try:
+        maker = _Maker(config, order, worse, env)
+        count = 0
+        for trajectory in (t for t in order if t.steps):
+            for pair in maker.pairs(trajectory, Random(derive(seed, trajectory.key))):
+                yield pair
+                count += 1
+                if count >= config.pairs:
+                    return
+    finally:
+        env.close()
+
+
+class _Maker:
+    def __init__(
+        self,
+        config: ContrastConfig,
+        better: Sequence[Trajectory],
+        worse: Sequence[Trajectory],
+        env: Environment,
+    ) -> None:
+        self._config = config
+        self._better = better
+        self._env = env
+        self._worse: dict[str, list[Trajectory]] = defaultdict(list)
+        for trajectory in worse:
+            self._worse[_key(trajectory.task)].append(trajectory)
+
+    def pairs(self, chosen: Trajectory, rng: Random) -> Iterator[Preference]:
+        """All pairs that one better episode is the chosen side of."""
+        seen: set[tuple[str, ...]] = {chosen.actions}
+        for rival in self._rivals(chosen, rng):
+            if rival.trajectory.actions in seen or chosen.final == rival.trajectory.final:
+                continue
+            seen.add(rival.trajectory.actions)
+            at = self._cut_at(chosen, rival.trajectory, rng)
+            if at is None:
+                continue
+            better, worse = _cut(chosen, at), _cut(rival.trajectory, at)
+            if better.final == worse.final:
+                continue
+            yield Preference(
+                task=chosen.task,
+                chosen=better,
+                rejected=worse,
+                provenance=Provenance(
+                    strategy="contrast",
+                    positive=chosen.policy,
+                    rival=rival.how,
+                    sources=tuple(dict.fromkeys((chosen.key, rival.source))),
+                ),
+            )
+
+    def _rivals(self, chosen: Trajectory, rng: Random) -> Iterator[_Rival]:
+        peers = [peer for peer in self._worse[_key(chosen.task)] if peer.task == chosen.task]
+        for peer in rng.sample(peers, min(len(peers), self._config.collected)):
+            yield _Rival(peer, f"worse policy: {peer.policy}", peer.key)
+        for _ in range(self._config.made):
+            how = rng.choice(sorted(CHANGES))
+            actions = CHANGES[how](chosen.actions, rng)
+            yield _Rival(self._acted(chosen.task, actions, how), how, chosen.key)
+        others = [t for t in self._better if _key(t.task) != _key(chosen.task)]
+        for other in rng.sample(others, min(len(others), self._config.foreign)):
+            how = "another task's actions"
+            yield _Rival(self._acted(chosen.task, other.actions, how), how, other.key)
+
+    def _cut_at(self, chosen: Trajectory, rejected: Trajectory, rng: Random) -> int | None:
+        """After how many steps both sides end; None when they part too late for that."""
+        longest = max(len(chosen.steps), len(rejected.steps))
+        parted = _parting(chosen, rejected)
+        if parted >= self._config.steps:
+            return None
+        if rng.random() < self._config.cut and parted < len(chosen.steps):
+            longest = rng.randint(parted + 1, len(chosen.steps))
+        return min(longest, self._config.steps)
+
+    def _acted(self, task: Task, actions: Sequence[str], how: str) -> Trajectory:
+        """Act out; an episode that is left open looks as if a limit had cut it, as in play."""
+        acted = act_out(self._env, task, actions, author=f"contrast: {how}")
+        open_ended = acted.stop is StopReason.QUIT
+        return acted.model_copy(update={"stop": StopReason.MAX_STEPS}) if open_ended else acted
+
+
+def _key(task: Task) -> str:
+    return f"{task.split}/{task.name}"
+
+
+def _parting(chosen: Trajectory, rejected: Trajectory) -> int:
+    """How many actions both have in common before they part."""
+    pairs = list(zip(chosen.actions, rejected.actions, strict=False))
+    return next((at for at, (one, other) in enumerate(pairs) if one != other), len(pairs))
+
+
+def _cut(trajectory: Trajectory, at: int) -> Trajectory:
+    """The first ``at`` actions, as a limit would have left them."""
+    if at >= len(trajectory.steps):
+        return trajectory
+    return trajectory.model_copy(
+        update={
+            "steps": trajectory.steps[:at],
+            "final": trajectory.steps[at].observation,
+            "stop": StopReason.MAX_STEPS,
+        }
+    )

@@ -1,0 +1,147 @@
+"""The pipeline on two ScienceWorld tasks, through the commands; no Java is left."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from armap.envs.scienceworld.catalogue import find
+from armap.envs.scienceworld.env import ScienceWorldConfig
+from armap.envs.scienceworld.tasks import describe
+from armap.evaluate import Summary
+from armap.storage import read_manifest, read_records
+from armap.types import Plan, Preference, Trajectory
+from tests.e2e.test_runs import armap, write
+from tests.science import needs_java
+from tests.tiny_models import save_tiny_llama
+
+pytestmark = [needs_java, pytest.mark.sim, pytest.mark.slow]
+
+ENV = {"kind": "scienceworld", "protocol": "eto", "jvms": 2}
+EXPLORER = {
+    "env": ENV,
+    "llm": {"kind": "import", "target": "tests.explorer:Explorer"},
+    "policy": {"parser": "react"},
+    "limits": {"max_steps": 4},
+    "concurrency": 2,
+}
+
+
+def javas() -> set[str]:
+    """The simulators that run now, of whomever."""
+    found = subprocess.run(["pgrep", "-f", "py4j.GatewayServer"], capture_output=True, text=True)
+    return set(found.stdout.split())
+
+
+def run(stage: str, config: Path) -> None:
+    done = armap(stage, "-c", config)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("science")
+    two = [find("lifespan-longest-lived", number) for number in (0, 7)]
+    lines = [t.model_dump_json() for t in describe(ScienceWorldConfig(), two, split="train")]
+    (folder / "tasks.jsonl").write_text("\n".join(lines) + "\n")
+    model = save_tiny_llama(folder / "tiny", positions=8192)
+    tasks = {"file": str(folder / "tasks.jsonl")}
+    for name, error, samples in (("expert", 0.0, 1), ("noisy", 0.5, 2)):
+        config = write(
+            folder,
+            name,
+            stage="collect",
+            out=str(folder / name),
+            env=ENV,
+            tasks=tasks,
+            expert={"error": error},
+            samples=samples,
+            limits={"max_steps": 20},
+            concurrency=2,
+        )
+        run("collect", config)
+    pairs = write(
+        folder,
+        "synthesize",
+        stage="synthesize",
+        out=str(folder / "pairs"),
+        env=ENV,
+        trajectories=str(folder / "expert"),
+        synthesis={"strategy": "contrast", "worse": str(folder / "noisy"), "pairs": 8},
+    )
+    run("synthesize", pairs)
+    train = write(
+        folder,
+        "train",
+        stage="train",
+        out=str(folder / "reward"),
+        preferences=str(folder / "pairs"),
+        train={"base": str(model), "batch_size": 4, "evaluations": 1, "max_length": 8192},
+    )
+    run("train", train)
+    for kind, more in (("best_of_n", {"n": 2}), ("mcts", {"trajectories": 3, "width": 2})):
+        config = write(
+            folder,
+            kind,
+            stage="plan",
+            out=str(folder / kind),
+            tasks={"split": "test", "first": 150, "limit": 2},
+            reward={"kind": "trained", "path": str(folder / "reward")},
+            planner={"kind": kind, **more},
+            **EXPLORER,
+        )
+        run("plan", config)
+    return folder
+
+
+def test_the_expert_solves_and_says_who_it_is(runs: Path) -> None:
+    for name, error in (("expert", "0"), ("noisy", "0.5")):
+        episodes = list(read_records(runs / name / "trajectories.jsonl", Trajectory))
+        assert {episode.policy for episode in episodes} == {f"expert/scienceworld error {error}"}
+        assert not (runs / name / "calls.jsonl").exists()
+        if name == "expert":
+            assert all(episode.final.terminal for episode in episodes)
+
+
+def test_every_pair_says_how_it_was_made(runs: Path) -> None:
+    pairs = list(read_records(runs / "pairs" / "preferences.jsonl", Preference))
+    assert len(pairs) >= 4
+    assert {pair.provenance.strategy for pair in pairs} == {"contrast"}
+    assert {pair.provenance.positive for pair in pairs} == {"expert/scienceworld error 0"}
+    assert {pair.provenance.ground_truth for pair in pairs} == {False}
+
+
+@pytest.mark.parametrize("kind", ["best_of_n", "mcts"])
+def test_every_task_is_planned_and_graded(runs: Path, kind: str) -> None:
+    assert read_manifest(runs / kind).finished
+    plans = list(read_records(runs / kind / "plans.jsonl", Plan))
+    assert len(plans) == 2
+    assert not [failure for plan in plans for failure in plan.failures]
+    summary = Summary.model_validate_json((runs / kind / "summary.json").read_bytes())
+    assert summary.rows[0].tasks == 2
+
+
+def test_a_choice_among_an_experts_episodes_is_not_graded(runs: Path, tmp_path: Path) -> None:
+    stored = {
+        "stage": "plan",
+        "out": str(tmp_path / "out"),
+        "env": ENV,
+        "reward": {"kind": "brevity"},
+        "planner": {"kind": "best_of_n", "n": 2, "candidates": str(runs / "noisy")},
+    }
+    refused = armap("plan", "-c", write(tmp_path, "stored", **stored))
+    assert refused.returncode == 2
+    assert "knows the solutions" in refused.stderr
+    assert not (tmp_path / "out" / "summary.json").exists()
+    allowed = armap("plan", "-c", write(tmp_path, "ungraded", **stored, evaluate=False))
+    assert allowed.returncode == 0, allowed.stderr
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_no_java_is_left_by_any_command(tmp_path: Path) -> None:
+    before = javas()
+    done = armap("tasks", "scienceworld", "--limit", "1")
+    assert done.stdout.startswith("boil/21\t")
+    assert javas() <= before
