@@ -63,7 +63,7 @@ def test_a_finished_run_is_rescored_by_price(runs: Path) -> None:
         "rescore", runs / "best_of_n", "--objective", "reward - 0.01 * price", "--out", out
     )
     assert done.returncode == 0, done.stderr
-    assert "price" in done.stdout
+    assert "price" in done.stderr
     assert read_manifest(out).world == read_manifest(runs / "best_of_n").world
 
 
