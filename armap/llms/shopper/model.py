@@ -6,6 +6,7 @@ mistakes depend on the prompt alone, at others on the seed too.
 
 from __future__ import annotations
 
+import asyncio
 from math import exp
 from random import Random
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -71,6 +72,7 @@ class Shopper:
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
         """Answer ``sampling.n`` times; equal seeds and prompts give equal replies."""
+        await asyncio.sleep(0)  # others may go on, and it can be cancelled
         scene = read(messages)
         texts = []
         for index in range(sampling.start, sampling.start + sampling.n):
