@@ -7,7 +7,7 @@ here they are put together into the five runs that the command line knows.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import (
@@ -36,7 +36,7 @@ from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
 from armap.storage import read_manifest
-from armap.synthesize import ContrastConfig, HindsightConfig
+from armap.synthesize import HindsightConfig, SynthesisConfig
 from armap.types import Limits, Record
 
 if TYPE_CHECKING:
@@ -95,18 +95,31 @@ class SynthesizeRun(Record):
     trajectories: str
     """Run folder of ``armap collect`` (or ``armap import``)."""
     env: EnvConfig = Game24Config()
-    synthesis: Annotated[HindsightConfig | ContrastConfig, Field(discriminator="strategy")] = (
-        HindsightConfig()
-    )
+    synthesis: SynthesisConfig = HindsightConfig()
 
     @model_validator(mode="before")
     @classmethod
     def _hindsight(cls, content: Any) -> Any:
         """``synthesis: {pairs: 100}`` means hindsight, like no ``synthesis`` at all."""
-        synthesis = content.get("synthesis") if isinstance(content, dict) else None
+        synthesis = content.get("synthesis", {}) if isinstance(content, dict) else None
         if not isinstance(synthesis, dict):
             return content
         return {**content, "synthesis": {"strategy": "hindsight", **synthesis}}
+
+    @field_validator("synthesis")
+    @classmethod
+    def _at_home(cls, synthesis: SynthesisConfig, info: ValidationInfo) -> SynthesisConfig:
+        env = info.data.get("env")
+        if env is None:
+            return synthesis
+        fit = {"scienceworld": "contrast", "webshop": "webshop_hindsight"}.get(
+            env.kind, "hindsight"
+        )
+        if synthesis.strategy not in {fit, "contrast"}:
+            raise ValueError(
+                f"strategy {synthesis.strategy!r} does not know env.kind {env.kind!r}; use {fit!r}"
+            )
+        return synthesis
 
 
 class RewardTrainRun(Record):

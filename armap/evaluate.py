@@ -36,6 +36,16 @@ class Graded(Record):
         return tuple(float(outcome is not None and outcome.success) for outcome in self.outcomes)
 
     @property
+    def marks(self) -> tuple[float, ...]:
+        """The environment's score of each candidate, 0 for a lost one: ``[K]``."""
+        return tuple(outcome.score if outcome is not None else 0.0 for outcome in self.outcomes)
+
+    @property
+    def mark(self) -> float:
+        """The environment's score of the plan's answer."""
+        return 0.0 if self.chosen is None else self.marks[self.chosen]
+
+    @property
     def success(self) -> bool:
         """Whether the plan's answer succeeds."""
         return self.chosen is not None and self.successes[self.chosen] == 1.0
@@ -54,6 +64,8 @@ class Row(Record):
     """Share of tasks, in [0, 1]."""
     ci: tuple[float, float]
     """95 % interval: Wilson's for one answer a task, else from the spread over tasks."""
+    score: float | None = None
+    """Mean of the environment's own score, in [0, 1]; None in tables made before it was kept."""
     llm_calls: int
     """In total over all tasks."""
     tokens: int
@@ -104,15 +116,18 @@ def row(graded: Sequence[Graded], spent: Sequence[Usage], *, n: int, seconds: fl
     if name == "sampling":
         per_task = [fmean(item.successes) for item in graded]
         success, interval = fmean(per_task), mean_interval(per_task)
+        score = fmean(fmean(item.marks) for item in graded)
     else:
         wins = sum(item.success for item in graded)
         success, interval = wins / len(graded), wilson(wins, len(graded))
+        score = fmean(item.mark for item in graded)
     return Row(
         planner=name,
         n=n,
         tasks=len(graded),
         success=success,
         ci=interval,
+        score=score,
         llm_calls=sum(usage.calls for usage in spent),
         tokens=sum(usage.tokens for usage in spent),
         dollars=sum(usage.dollars for usage in spent),
@@ -128,6 +143,7 @@ def oracle_row(graded: Sequence[Graded], like: Row) -> Row:
             "planner": "oracle",
             "success": wins / len(graded),
             "ci": wilson(wins, len(graded)),
+            "score": fmean(max(item.marks) for item in graded),
         }
     )
 

@@ -26,6 +26,9 @@ class PolicyConfig(Record):
     parser: Literal["line", "react", "eto"] = "line"
     """``line``: the reply's first line is the action. ``react``: ``Thought: ... Action: ...``.
     ``eto``: as ``react``, but a reply without an action is an empty one, and goes on."""
+    choices: bool | None = None
+    """Whether the prompt lists the actions that an observation offers; None for as the template
+    says: ``webshop`` speaks of a list, ``game24`` and no template do not."""
     temperature: float | None = Field(default=None, ge=0.0)
     """None leaves it to the planner: 0 for greedy and reflexion, 1 for those that sample."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
@@ -56,7 +59,7 @@ class PromptedPolicy:
             seed=seed,
             n=k,
         )
-        prompt = render(situation, system=self.config.system)
+        prompt = render(situation, system=self.config.system, choices=self.config.choices)
         replies = await self.model.complete(prompt, sampling)
         actions = tuple(parse(self.config.parser, text) for text in replies.texts)
         return Proposal(actions=actions, usage=replies.usage)

@@ -25,14 +25,18 @@ _NUMBER = 5
 
 
 def result_table(rows: Sequence[Row]) -> Table:
-    """Success with its interval, and what it cost; dollars where any row has some."""
+    """Success with its interval, and what it cost; dollars where any row has some.
+
+    The mean score has a column where the environment also knows partial success.
+    """
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1))
     table.add_column("planner", no_wrap=True)
     if aimed := any(row.objective for row in rows):
         table.add_column("objective")
     paid = any(row.dollars > 0 for row in rows)
     costs = ("LLM calls", "tokens", *(["$"] if paid else []), "seconds")
-    for column in ("N", "tasks", "success", "95 %", *costs):
+    partial = any(row.score not in {None, row.success} for row in rows)
+    for column in ("N", "tasks", *(["score"] if partial else []), "success", "95 %", *costs):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         low, high = row.ci
@@ -41,6 +45,7 @@ def result_table(rows: Sequence[Row]) -> Table:
             *([row.objective] if aimed else []),
             str(row.n),
             str(row.tasks),
+            *(["" if row.score is None else f"{row.score:.3f}"] if partial else []),
             f"{row.success:.1%}",
             f"{100 * low:.0f}-{100 * high:.0f}",
             f"{row.llm_calls:,}",

@@ -46,6 +46,7 @@ __all__ = [
     "make_pictures",
     "narrow",
     "read_tasks",
+    "reserved",
     "select_tasks",
 ]
 
@@ -164,6 +165,17 @@ def fingerprint(config: AnyEnvConfig) -> dict[str, str]:
             return {**open_world(config).fingerprint, "splits": config.splits}
         case Game24Config() | ScienceWorldConfig() | ImportConfig():
             return {}
+
+
+def reserved(config: AnyEnvConfig) -> frozenset[str]:
+    """Names of things that test and development tasks are about, for pairs to keep away from."""
+    match config:
+        case WebShopConfig():
+            from armap.envs.webshop.tasks import reserved_products
+
+            return reserved_products(config)
+        case Game24Config() | ScienceWorldConfig() | ImportConfig():
+            return frozenset()
 
 
 def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:

@@ -9,6 +9,7 @@ from pydantic import Field
 from armap.llms.local import LocalConfig
 from armap.llms.openai import CapChange, OpenAIConfig, OpenAIModel
 from armap.llms.scripted import Scripted, ScriptedConfig
+from armap.llms.shopper import Shopper, ShopperConfig
 from armap.llms.vllm_engine import VLLMConfig, VLLMModel
 from armap.plugins import ImportConfig, load
 
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AnyLLMConfig", "LLMConfig", "make_llm", "name_of"]
 
-AnyLLMConfig = LocalConfig | OpenAIConfig | ScriptedConfig | VLLMConfig | ImportConfig
+AnyLLMConfig = (
+    LocalConfig | OpenAIConfig | ScriptedConfig | ShopperConfig | VLLMConfig | ImportConfig
+)
 LLMConfig = Annotated[AnyLLMConfig, Field(discriminator="kind")]
 
 
-def make_llm(
+def make_llm(  # noqa: PLR0911  (one for each kind)
     config: AnyLLMConfig, *, told: Callable[[CapChange], None] = lambda _: None
 ) -> ChatModel:
     """Build the chat model that ``config`` describes.
@@ -41,6 +44,8 @@ def make_llm(
             return OpenAIModel(config, told=told)
         case ScriptedConfig():
             return Scripted(config)
+        case ShopperConfig():
+            return Shopper(config)
         case VLLMConfig():
             return VLLMModel(config)
         case ImportConfig():
@@ -54,5 +59,5 @@ def name_of(config: AnyLLMConfig) -> str:
             return f"local/{config.model}"
         case VLLMConfig():
             return f"vllm/{config.model}"
-        case OpenAIConfig() | ScriptedConfig() | ImportConfig():
+        case OpenAIConfig() | ScriptedConfig() | ShopperConfig() | ImportConfig():
             return make_llm(config).name

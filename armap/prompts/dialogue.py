@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
@@ -12,9 +13,14 @@ from armap.types import Message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from armap.types import Situation, Trajectory
+    from armap.types import Observation, Situation, Trajectory
 
-__all__ = ["failed_attempt", "first_message", "reflection", "render", "template"]
+__all__ = ["digest", "failed_attempt", "first_message", "reflection", "render", "template"]
+
+_LAYOUT = "dialogue-1"
+"""Name and version of how a dialogue is written, part of every prompt's digest."""
+_CHOICES = "Available actions:"
+"""What precedes an observation's choices; a template that speaks of the list names it."""
 
 
 def first_message(instruction: str, observation: str, notes: Sequence[str] = ()) -> str:
@@ -74,17 +80,30 @@ def template(name: str) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def render(situation: Situation, *, system: str = "") -> list[Message]:
+def digest(system: str, *, choices: bool | None = None) -> str:
+    """What a prompt is made of besides the episode, as a short digest; empty for no template.
+
+    >>> len(digest("game24")), digest("")
+    (16, '')
+    """
+    parts = f"{_LAYOUT}\0{_lists(system, choices)}\0{template(system)}" if system else ""
+    return sha256(parts.encode()).hexdigest()[:16] if parts else ""
+
+
+def render(situation: Situation, *, system: str = "", choices: bool | None = None) -> list[Message]:
     """The dialogue so far, ending with what the policy must answer.
 
     Args:
         situation: what the policy may look at.
         system: name of the template that explains the task; empty for none (a model that was
             trained on the bare dialogue needs none).
+        choices: list the actions that each observation offers below it; None for where the
+            template shows such a list.
     """
     messages = [Message(role="system", content=template(system))] if system else []
     seen = [step.observation for step in situation.steps] + [situation.observation]
-    texts = [observation.text for observation in seen]
+    listed = _lists(system, choices)
+    texts = [_page(observation, listed=listed) for observation in seen]
     texts[0] = first_message(situation.task.instruction, texts[0], situation.notes)
     for index, observation in enumerate(seen):
         content = texts[index]
@@ -94,6 +113,17 @@ def render(situation: Situation, *, system: str = "") -> list[Message]:
             content = _act(action.thought, action.text)
             messages.append(_turn("assistant", content))
     return messages
+
+
+def _lists(system: str, choices: bool | None) -> bool:  # noqa: FBT001  (a setting, not a switch)
+    return choices if choices is not None else bool(system) and _CHOICES in template(system)
+
+
+def _page(observation: Observation, *, listed: bool) -> str:
+    if not listed or not observation.choices:
+        return observation.text
+    choices = "".join(f"\n- {choice}" for choice in observation.choices)
+    return f"{observation.text.rstrip()}\n{_CHOICES}{choices}"
 
 
 @lru_cache(maxsize=4096)  # a dialogue grows: all but its end has been rendered before

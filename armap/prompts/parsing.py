@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["PARSERS", "parse"]
 
 _REACT = re.compile(
-    r"(?P<thought>.*?)^[^\S\n]*Action:\s*(?P<text>\S.*?)\s*$", re.DOTALL | re.MULTILINE
+    r"(?P<thought>.*?)^[^\S\n]*[*_#]*Action[*_]*\s*\d*\s*:[*_]*\s*(?P<text>\S.*?)\s*$",
+    re.DOTALL | re.MULTILINE,
 )
+_BARE = re.compile(r"(?P<thought>.*?)^\s*`*(?P<text>[a-z_]+\[.+\])`*\s*$", re.DOTALL | re.MULTILINE)
+_THOUGHT = re.compile(r"^[*_#\s]*thought[*_]*\s*\d*\s*:[*_]*\s*", re.IGNORECASE)
 
 
 def line(reply: str) -> Action | None:
@@ -29,18 +32,25 @@ def line(reply: str) -> Action | None:
 
 
 def react(reply: str) -> Action | None:
-    r"""``Thought: ... Action: ...``; None when there is no action.
+    r"""``Thought: ... Action: ...``, the first one; None when there is no action.
+
+    What models add is taken off: stars, numbers, backticks. A line that is
+    nothing but ``name[argument]`` is an action without its label.
 
     >>> react("Thought: six is handy.\nAction: 10 - 4 = 6 (left: 5 6 6)").thought
     'six is handy.'
+    >>> react("**Thought:** a lamp.\n**Action 1:** `click[buy now]`")
+    Action(text='click[buy now]', thought='a lamp.')
+    >>> react("I buy it.\nclick[buy now]")
+    Action(text='click[buy now]', thought='I buy it.')
     >>> react("hm") is None
     True
     """
-    match = _REACT.search(reply)
+    match = _REACT.search(reply) or _BARE.search(reply)
     if match is None:
         return None
-    thought = match["thought"].strip().removeprefix("Thought:").strip()
-    return Action(text=match["text"], thought=thought)
+    text = match["text"].strip("`").strip()
+    return Action(text=text, thought=_THOUGHT.sub("", match["thought"]).strip()) if text else None
 
 
 def eto(reply: str) -> Action:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, ValidationError
 
 from armap.errors import ConfigError
-from armap.rewards.render import RENDERER
+from armap.rewards.render import RENDERERS
 from armap.storage import write_text
 from armap.types import Record, Score
 
@@ -119,9 +119,10 @@ def read_card(folder: Path) -> RewardCard:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise ConfigError(f"reward model {folder}: {CARD}: {where}: {first['msg']}") from error
-    if card.renderer != RENDERER:
+    if card.renderer not in RENDERERS.values():
+        known = " and ".join(map(repr, RENDERERS.values()))
         raise ConfigError(
             f"reward model {folder}: trained under renderer {card.renderer!r}, "
-            f"this is {RENDERER!r}; train it again"
+            f"here are {known}; train it again"
         )
     return card

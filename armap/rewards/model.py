@@ -10,7 +10,7 @@ from pydantic import Field
 from armap.batching import Batcher
 from armap.errors import ConfigError, RewardError, boundary
 from armap.rewards.card import read_card
-from armap.rewards.render import render
+from armap.rewards.render import RENDERERS, render_with
 from armap.types import Record
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ class TrainedReward:
         """
         import asyncio
 
-        inputs = [encode(self._tokenizer, trajectory) for trajectory in trajectories]
+        inputs = [
+            encode(self._tokenizer, trajectory, self.card.renderer) for trajectory in trajectories
+        ]
         for ids in inputs:
             if len(ids) > self.card.max_length:
                 raise RewardError(
@@ -93,9 +95,13 @@ class TrainedReward:
         return [found[ids] for ids in inputs]
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, trajectory: Trajectory) -> tuple[int, ...]:
+def encode(
+    tokenizer: PreTrainedTokenizerBase,
+    trajectory: Trajectory,
+    renderer: str = RENDERERS["dialogue"],
+) -> tuple[int, ...]:
     """The token ids ``[L]`` that the model reads; its score stands behind the last one."""
-    turns = [message.model_dump() for message in render(trajectory)]
+    turns = [message.model_dump() for message in render_with(renderer, trajectory)]
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     return tuple(tokenizer.encode(str(text), add_special_tokens=False))
 
@@ -116,6 +122,9 @@ def load_scorer(
         raise ConfigError(
             f"reward.kind 'trained' needs torch: pip install 'armap[train]' ({error})"
         ) from error
+    from armap.rewards.matcher import register
+
+    register()
     disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)

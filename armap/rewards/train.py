@@ -21,13 +21,14 @@ from armap.errors import ConfigError, DataError
 from armap.llms.local import locate
 from armap.rewards.card import Calibration, RewardCard
 from armap.rewards.model import collate, encode, raw_scores
-from armap.rewards.render import RENDERER
+from armap.rewards.render import RENDERERS, Renderer, render_with
+from armap.rewards.scratch import SCRATCH, ScratchConfig
 from armap.seeding import derive
 from armap.storage import last_checkpoint, write_text
 from armap.types import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from transformers import PreTrainedTokenizerBase
@@ -43,7 +44,11 @@ class RewardTrainConfig(Record):
     kind: Literal["reward"] = "reward"
     base: str = "embedded:game24"
     """Model to start from: any causal language model or sequence classifier with a chat
-    template."""
+    template; ``scratch`` for a small one of our own that starts from nothing."""
+    scratch: ScratchConfig = ScratchConfig()
+    """Sizes of ``base: scratch``."""
+    renderer: Renderer = "dialogue"
+    """What the model reads: the whole ``dialogue``, or for WebShop the ``purchase`` alone."""
     epochs: float = Field(default=1.0, gt=0.0)
     batch_size: int = Field(default=32, gt=0)
     """Pairs per step."""
@@ -129,26 +134,13 @@ def train_reward(
         ConfigError: the base model is not there or has no chat template.
         DataError: a pair is longer than ``max_length``, or there are too few tasks.
     """
-    from transformers import (
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-        PrinterCallback,
-        set_seed,
-    )
+    from transformers import PrinterCallback, set_seed
     from transformers.utils import logging
 
     set_seed(seed)
     logging.set_verbosity_error()  # a new head is what we are here to train
     logging.disable_progress_bar()
-    place = locate(config.base)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place)
-        model = AutoModelForSequenceClassification.from_pretrained(place, num_labels=1)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ConfigError(f"base model {config.base!r} cannot be loaded: {first}") from error
-    if not tokenizer.chat_template:
-        raise ConfigError(f"the tokenizer of {config.base!r} has no chat template")
+    model, tokenizer = _started(config, pairs, seed)
     model.config.pad_token_id = tokenizer.pad_token_id
     train, held = split_by_task(pairs, config.held_out, seed=seed)
     data = _encoded(tokenizer, train, config), _encoded(tokenizer, held, config)
@@ -166,12 +158,49 @@ def train_reward(
     return card
 
 
+def _started(
+    config: RewardTrainConfig, pairs: Sequence[Preference], seed: int
+) -> tuple[Any, PreTrainedTokenizerBase]:
+    """The model with a new head, and its tokenizer.
+
+    Raises:
+        ConfigError: the base model is not there or has no chat template.
+    """
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    if config.base == SCRATCH:
+        from armap.rewards.scratch import start
+
+        return start(config.scratch, _texts(config, pairs), longest=config.max_length, seed=seed)
+    place = locate(config.base)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place)
+        model = AutoModelForSequenceClassification.from_pretrained(place, num_labels=1)
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ConfigError(f"base model {config.base!r} cannot be loaded: {first}") from error
+    if not tokenizer.chat_template:
+        raise ConfigError(f"the tokenizer of {config.base!r} has no chat template")
+    return model, tokenizer
+
+
+def _texts(config: RewardTrainConfig, pairs: Sequence[Preference]) -> Iterator[str]:
+    """All that the model will read of the pairs."""
+    version = RENDERERS[config.renderer]
+    for pair in pairs:
+        for side in (pair.chosen, pair.rejected):
+            yield from (message.content for message in render_with(version, side))
+
+
 def _encoded(
     tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Preference], config: RewardTrainConfig
 ) -> list[EncodedPair]:
     encoded = []
+    version = RENDERERS[config.renderer]
     for pair in pairs:
-        sides = EncodedPair(encode(tokenizer, pair.chosen), encode(tokenizer, pair.rejected))
+        sides = EncodedPair(
+            encode(tokenizer, pair.chosen, version), encode(tokenizer, pair.rejected, version)
+        )
         longest = max(map(len, sides))
         if longest > config.max_length:
             raise DataError(
@@ -312,7 +341,7 @@ def _measured(
     better = [left > right for left, right in zip(chosen, rejected, strict=True)]
     return RewardCard(
         base=config.base,
-        renderer=RENDERER,
+        renderer=RENDERERS[config.renderer],
         max_length=config.max_length,
         calibration=Calibration.measured(chosen, rejected),
         train_pairs=len(train),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from armap.batching import finish
 from armap.collect import Effort, collect
 from armap.config import FREE
-from armap.envs import fingerprint, make_env, select_tasks
+from armap.envs import make_env, select_tasks
 from armap.envs.scienceworld.env import ScienceWorldConfig
 from armap.envs.scienceworld.expert import NoisyExpert
 from armap.policy import PromptedPolicy
@@ -17,6 +17,7 @@ from armap.rollout import Runner
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
+from armap.run.world import world_of
 from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Trajectory
 
@@ -37,7 +38,7 @@ def run_collect(
     watch = progress or Quiet()
     tasks = select_tasks(run.env, run.tasks)
     path = Path(run.out)
-    origin = Origin(world=fingerprint(run.env))
+    origin = Origin(world=world_of(run))
     with RunFolder.open(
         path,
         stage="collect",

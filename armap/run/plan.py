@@ -9,14 +9,7 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import (
-    fingerprint,
-    make_answer,
-    make_env,
-    make_measures,
-    narrow,
-    select_tasks,
-)
+from armap.envs import make_answer, make_env, make_measures, narrow, select_tasks
 from armap.envs.scienceworld.expert import EXPERT
 from armap.errors import BoundaryError, BudgetSpent, ConfigError, RunBudgetSpent
 from armap.objective import Objective
@@ -29,6 +22,7 @@ from armap.run.grade import evaluate
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
+from armap.run.world import world_of
 from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Failure, Plan, Record, Task
 
@@ -70,7 +64,7 @@ def run_plan(
         stage="plan",
         config=run,
         free=FREE,
-        origin=Origin(world=fingerprint(run.env)),
+        origin=Origin(world=world_of(run)),
         overwrite=overwrite,
     )
     with opened as folder:

@@ -6,12 +6,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from armap.config import FREE, PlanRun, load_manifest_run
-from armap.envs import fingerprint
 from armap.errors import ConfigError
 from armap.run.grade import evaluate
 from armap.run.model import replayed_model
 from armap.run.plan import plan_tasks, tasks_of
 from armap.run.progress import Progress, Quiet
+from armap.run.world import world_of
 from armap.storage import Origin, RunFolder, read_records
 from armap.types import Plan, Record
 
@@ -62,7 +62,7 @@ def replay_plan(
     assert isinstance(run, PlanRun)
     before = _plans(source)
     tasks = [task for task in tasks_of(run) if task.name in before]
-    origin = Origin(world=fingerprint(run.env))
+    origin = Origin(world=world_of(run))
     with RunFolder.open(
         out, stage="plan", config=run, free=FREE, origin=origin, overwrite=overwrite
     ) as folder:

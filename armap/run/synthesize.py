@@ -6,11 +6,18 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from armap.envs import fingerprint, make_env
+from armap.envs import fingerprint, make_env, reserved
 from armap.errors import ConfigError
 from armap.run.progress import Progress, Quiet
 from armap.storage import JsonLines, Origin, RunFolder
-from armap.synthesize import ContrastConfig, HindsightConfig, contrast, hindsight
+from armap.synthesize import (
+    ContrastConfig,
+    HindsightConfig,
+    WebShopHindsightConfig,
+    contrast,
+    hindsight,
+    webshop_hindsight,
+)
 from armap.types import Preference, Trajectory
 
 if TYPE_CHECKING:
@@ -62,6 +69,10 @@ def _pairs(run: SynthesizeRun, episodes: list[Trajectory]) -> Iterator[Preferenc
     match run.synthesis:
         case HindsightConfig():
             return hindsight(run.synthesis, episodes, fresh, seed=run.seed)
+        case WebShopHindsightConfig():
+            return webshop_hindsight(
+                run.synthesis, episodes, fresh, seed=run.seed, reserved=reserved(run.env)
+            )
         case ContrastConfig():
             worse: list[Trajectory] = []
             if run.synthesis.worse is not None:

@@ -18,6 +18,7 @@ from armap.llms import AnyLLMConfig, make_llm
 from armap.llms.local import LocalConfig, LocalModel
 from armap.llms.openai import OpenAIConfig, OpenAIModel
 from armap.llms.scripted import Scripted, ScriptedConfig
+from armap.llms.shopper import Shopper, ShopperConfig
 from armap.plugins import ImportConfig
 from armap.protocols import ChatModel
 from armap.types import Completions, Message, Sampling
@@ -31,7 +32,18 @@ ASKED = Sampling(temperature=1.0, seed=3, n=2, max_tokens=24)
 VLLM = pytest.param(
     "vllm", marks=[pytest.mark.vllm, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 )
-KINDS = ["scripted", "openai", "openai over aiohttp", "local", "vision", "import", VLLM]
+SHOPPING = [
+    Message(
+        role="user",
+        content="WebShop [SEP] Instruction: [SEP] i need a warm red lamp in size small for desks "
+        "[SEP] Search\nAvailable actions:\n- search[...]",
+    )
+]
+OFFLINE: dict[str, AnyLLMConfig] = {
+    "import": ImportConfig(target="tests.player:Player"),
+    "shopper": ShopperConfig(),
+}
+KINDS = ["scripted", "shopper", "openai", "openai over aiohttp", "local", "vision", "import", VLLM]
 
 
 @lru_cache(maxsize=1)
@@ -49,12 +61,10 @@ def configured(kind: str, stub: StubServer) -> AnyLLMConfig:
         case "openai" | "openai over aiohttp":
             exchange = "aiohttp" if "aiohttp" in kind else "auto"
             return OpenAIConfig(base_url=stub.url, model="stub", exchange=exchange)
-        case "import":
-            return ImportConfig(target="tests.player:Player")
         case "vision":
             return LocalConfig(model=tiny_vision().name)
         case _:
-            return LocalConfig()
+            return OFFLINE.get(kind, LocalConfig())
 
 
 @dataclass
@@ -67,12 +77,16 @@ class Subject:
     """Something with ``run(coroutine)``."""
     recorded: bool
 
-    def ask(self, sampling: Sampling, messages: Sequence[Message] = PROMPT) -> Completions:
-        return self.run(self.model.complete(messages, sampling))
+    @property
+    def prompt(self) -> Sequence[Message]:
+        return SHOPPING if self.kind == "shopper" else PROMPT
+
+    def ask(self, sampling: Sampling) -> Completions:
+        return self.run(self.model.complete(self.prompt, sampling))
 
     def together(self, *samplings: Sampling) -> list[Completions]:
         async def gather() -> list[Completions]:
-            return await asyncio.gather(*(self.model.complete(PROMPT, s) for s in samplings))
+            return await asyncio.gather(*(self.model.complete(self.prompt, s) for s in samplings))
 
         return self.run(gather())
 
@@ -159,7 +173,8 @@ class TestContract:
 
     def test_a_request_that_is_cancelled_does_not_hurt_the_others(self, subject: Subject) -> None:
         async def use() -> list[Completions]:
-            calls = [asyncio.ensure_future(subject.model.complete(PROMPT, s)) for s in seeds(4)]
+            asked = subject.prompt
+            calls = [asyncio.ensure_future(subject.model.complete(asked, s)) for s in seeds(4)]
             await asyncio.sleep(0)
             calls[1].cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -173,6 +188,7 @@ class TestContract:
 def test_every_kind_can_be_made() -> None:
     configs = (
         (ScriptedConfig(), Scripted),
+        (ShopperConfig(), Shopper),
         (OpenAIConfig(model="m"), OpenAIModel),
         (LocalConfig(), LocalModel),
         (ImportConfig(target="tests.player:Player"), Player),

@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from armap.envs.webshop.world import World
     from armap.types import Split
 
-__all__ = ["make_task", "tasks"]
+__all__ = ["make_task", "reserved_products", "tasks"]
 
 _PUBLISHED: dict[str, dict[Split, tuple[int, int | None]]] = {
     "agentbench": {"test": (0, 200), "dev": (200, 280), "train": (1_000, 12_000)},
     "paper": {"test": (0, 500), "dev": (500, 1_500), "train": (1_500, None)},
 }
+
+
+_HELD: tuple[Split, ...] = ("test", "dev")
 
 
 def make_task(world: World, index: int, *, split: Split) -> Task:
@@ -65,6 +68,29 @@ def tasks(config: WebShopConfig, split: Split) -> list[Task]:
     """
     world = open_world(config)
     return [make_task(world, index, split=split) for index in _indices(config, split, world)]
+
+
+def reserved_products(config: WebShopConfig) -> frozenset[str]:
+    """Asins, in lower case, of the products that the test and dev tasks were written for.
+
+    By product (``protocol: product``) all of those splits' products, asked for or not.
+    """
+    world = open_world(config)
+    if config.splits == "product":
+        from armap.envs.webshop.embedded import split_of
+
+        asins = (product.asin for product in world.shop.catalogue.products)
+        return frozenset(asin.lower() for asin in asins if split_of(asin) != "train")
+    held = {index for split in _HELD for index in _held(config, split, world)}
+    return frozenset(world.goals[index].asin.lower() for index in held)
+
+
+def _held(config: WebShopConfig, split: Split, world: World) -> Iterable[int]:
+    """Indices of a split; none where a file of indices has no such split."""
+    try:
+        return _indices(config, split, world)
+    except ConfigError:
+        return ()
 
 
 def _indices(config: WebShopConfig, split: Split, world: World) -> Iterable[int]:

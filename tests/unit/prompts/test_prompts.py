@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armap.errors import ConfigError
-from armap.prompts import PARSERS, failed_attempt, first_message, parse, render
+from armap.prompts import PARSERS, digest, failed_attempt, first_message, parse, render
 from armap.prompts.dialogue import template
 from armap.types import Action, Observation, Situation, Step, Task
 
@@ -171,3 +171,35 @@ def test_any_reply_is_an_action_or_none(name: str, reply: str) -> None:
 def test_an_unknown_parser_is_named() -> None:
     with pytest.raises(ConfigError, match="no parser 'json'; there are eto, line, react"):
         parse("json", "{}")
+
+
+def test_the_actions_on_offer_are_listed_where_the_template_says_so() -> None:
+    page = Observation(text="A shop. ", choices=("search[...]", "click[buy now]"))
+    scene = Situation(task=TASK, observation=page)
+    listed = "Reach the end.\nA shop.\nAvailable actions:\n- search[...]\n- click[buy now]"
+    assert turns(scene, system="webshop")[-1] == ("user", listed)
+    assert turns(scene)[-1] == turns(scene, system="game24")[-1]
+    assert turns(scene)[-1] == ("user", "Reach the end.\nA shop. ")
+    assert render(scene, choices=True)[-1].content == listed
+    assert "Available" not in render(scene, system="webshop", choices=False)[-1].content
+
+
+def test_a_prompts_digest_changes_with_all_that_the_model_reads() -> None:
+    assert digest("") == ""
+    known = {digest("webshop"), digest("game24"), digest("webshop", choices=False)}
+    assert len(known) == 3
+    assert digest("webshop") == digest("webshop", choices=True)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Thought: fine.\nAction: click[a]",
+        "**Thought:** fine.\n**Action:** `click[a]`",
+        "Thought 1: fine.\nAction 1: click[a]",
+        "Thought: fine.\nAction:\nclick[a]\nObservation: none\nAction: click[b]",
+        "fine.\nclick[a]",
+    ],
+)
+def test_react_bears_what_models_write(reply: str) -> None:
+    assert parse("react", reply) == Action(text="click[a]", thought="fine.")
