@@ -316,8 +316,9 @@ def document(
         "",
         f"Game of 24, {settings.tasks} puzzles of the {settings.split} split, the embedded model, "
         f"{settings.seeds} seeds.",
-        f"Command: `python benchmarks/equal_budget.py --split {settings.split} --seeds {settings.seeds} "
-        f"--trajectories {shown(by_count)} --tokens {shown(by_tokens)} --write`. Machine: {machine()}.",
+        f"Command: `python benchmarks/equal_budget.py --split {settings.split} "
+        f"--seeds {settings.seeds} --trajectories {shown(by_count)} --tokens {shown(by_tokens)} "
+        f"--write`. Machine: {machine()}.",
         f"Date: {manifest.created[:10]}. {versions}.",
         "",
         "Success is the mean over seeds and puzzles, its interval 95 % from the spread over",
