@@ -299,6 +299,11 @@ def solved(name: str, graded: Graded) -> float:
     return fmean(graded.successes) if name == "sampling" else float(graded.success)
 
 
+def shown(budgets: dict[int, list[Measured]]) -> str:
+    """Budgets as the command line takes them."""
+    return " ".join(map(str, budgets))
+
+
 def document(
     settings: Settings, by_count: dict[int, list[Measured]], by_tokens: dict[int, list[Measured]]
 ) -> str:
@@ -311,7 +316,9 @@ def document(
         "",
         f"Game of 24, {settings.tasks} puzzles of the {settings.split} split, the embedded model, "
         f"{settings.seeds} seeds.",
-        f"Command: `python benchmarks/equal_budget.py`. Machine: {machine()}.",
+        f"Command: `python benchmarks/equal_budget.py --split {settings.split} "
+        f"--seeds {settings.seeds} --trajectories {shown(by_count)} --tokens {shown(by_tokens)} "
+        f"--write`. Machine: {machine()}.",
         f"Date: {manifest.created[:10]}. {versions}.",
         "",
         "Success is the mean over seeds and puzzles, its interval 95 % from the spread over",

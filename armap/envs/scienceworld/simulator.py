@@ -91,6 +91,7 @@ class Simulator:
         )
         with self._watched():
             self._bridge = Bridge(self._jvm.port, self._jvm.token, timeout=launch.timeout)
+            self._hush()
             self._game = self._bridge.create("scienceworld.runtime.pythonapi.PythonInterface")
             self._counter = self._bridge.member("util.UniqueIdentifier$", "MODULE$")
             scala = self._bridge.member("scala.util.Random$", "MODULE$")
@@ -172,6 +173,16 @@ class Simulator:
         if bridge is not None:
             bridge.abandon()
         self._jvm.end()
+
+    def _hush(self) -> None:
+        """Discard what the simulator prints, inside the JVM; it prints a lot at every step.
+
+        Has to come before Scala takes hold of the standard output.
+        """
+        nowhere = self._bridge.call("java.io.OutputStream", "nullOutputStream")
+        self._bridge.call(
+            "java.lang.System", "setOut", self._bridge.create("java.io.PrintStream", nowhere)
+        )
 
     def _prove(self) -> None:
         self.load("chemistry-mix-paint-tertiary-color", 32, "easy")
