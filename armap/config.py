@@ -25,10 +25,6 @@ from armap.envs import KINDS, AnyEnvConfig, EnvConfig, TaskSelection, make_measu
 from armap.envs.game24.env import Game24Config
 from armap.envs.scienceworld.env import ScienceWorldConfig
 from armap.envs.scienceworld.expert import ExpertConfig
-<<<<<<< HEAD
-from armap.envs.webshop.config import WebShopConfig
-=======
->>>>>>> main
 from armap.errors import ConfigError
 from armap.llms import LLMConfig
 from armap.llms.local import LocalConfig
@@ -40,11 +36,7 @@ from armap.policy import PolicyConfig
 from armap.rewards import RewardConfig
 from armap.rewards.train import RewardTrainConfig
 from armap.storage import read_manifest
-<<<<<<< HEAD
-from armap.synthesize import HindsightConfig, SynthesisConfig, WebShopHindsightConfig
-=======
 from armap.synthesize import HindsightConfig, SynthesisConfig
->>>>>>> main
 from armap.types import Limits, Record
 
 if TYPE_CHECKING:
@@ -109,24 +101,11 @@ class SynthesizeRun(Record):
     @classmethod
     def _hindsight(cls, content: Any) -> Any:
         """``synthesis: {pairs: 100}`` means hindsight, like no ``synthesis`` at all."""
-<<<<<<< HEAD
-        synthesis = content.get("synthesis") if isinstance(content, dict) else None
-=======
         synthesis = content.get("synthesis", {}) if isinstance(content, dict) else None
->>>>>>> main
         if not isinstance(synthesis, dict):
             return content
         return {**content, "synthesis": {"strategy": "hindsight", **synthesis}}
 
-<<<<<<< HEAD
-    @model_validator(mode="after")
-    def _at_home(self) -> SynthesizeRun:
-        shop = isinstance(self.env, WebShopConfig)
-        strategy = self.synthesis
-        if isinstance(strategy, HindsightConfig) and shop:
-            raise ValueError("synthesis.strategy: 'hindsight' is for game24; use webshop_hindsight")
-        if isinstance(strategy, WebShopHindsightConfig) and not shop:
-=======
     @field_validator("synthesis")
     @classmethod
     def _at_home(cls, synthesis: SynthesisConfig, info: ValidationInfo) -> SynthesisConfig:
@@ -137,16 +116,10 @@ class SynthesizeRun(Record):
             env.kind, "hindsight"
         )
         if synthesis.strategy not in {fit, "contrast"}:
->>>>>>> main
             raise ValueError(
-                "synthesis.strategy: 'webshop_hindsight' is for webshop, and env.kind is "
-                f"{self.env.kind}"
+                f"strategy {synthesis.strategy!r} does not know env.kind {env.kind!r}; use {fit!r}"
             )
-<<<<<<< HEAD
-        return self
-=======
         return synthesis
->>>>>>> main
 
 
 class RewardTrainRun(Record):

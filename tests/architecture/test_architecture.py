@@ -77,11 +77,7 @@ def test_every_config_is_a_complete_run(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_config_is_named_by_its_own_comment(path: Path) -> None:
-<<<<<<< HEAD
-    assert f"{path.relative_to(ROOT)}" in path.read_text()
-=======
     assert f"configs/{path.parent.name}/{path.name}" in path.read_text()
->>>>>>> main
 
 
 def test_every_kind_can_be_chosen_by_name() -> None:
@@ -164,15 +160,9 @@ VIOLATIONS = {
     "armap/planners/search/graph.py": "import random",
     "armap/prompts/dialogue.py": "import armap.envs.scienceworld.graded",
     "armap/rewards/model.py": "import armap.envs.webshop.graded.reward",
-<<<<<<< HEAD
-    "armap/synthesize/webshop/wishes.py": "import armap.envs.webshop.graded.reward",
-    "armap/llms/shopper/model.py": "import armap.envs.webshop.world",
-    "armap/synthesize/contrast.py": "import armap.envs.scienceworld.expert",
-=======
     "armap/synthesize/contrast.py": "import armap.envs.scienceworld.expert",
     "armap/synthesize/webshop/wishes.py": "import armap.envs.webshop.graded.reward",
     "armap/llms/shopper/model.py": "import armap.envs.webshop.world",
->>>>>>> main
     "armap/planners/context.py": "import armap.envs",
     "armap/storage/lines.py": "import torch",
     "armap/run/plan.py": "import vllm",

@@ -83,4 +83,5 @@ def test_a_strategy_for_another_environment_is_named(tmp_path: Path) -> None:
     wrong = ("--set", "synthesis={strategy: hindsight}")
     done = armap("synthesize", "-c", config, "--out", tmp_path / "pairs", *wrong)
     assert done.returncode == 2
-    assert "'hindsight' is for game24; use webshop_hindsight" in " ".join(done.stderr.split())
+    told = " ".join(done.stderr.split())
+    assert "strategy 'hindsight' does not know env.kind 'webshop'; use 'webshop_hindsight'" in told
