@@ -22,6 +22,8 @@ from armap.plugins import ImportConfig
 from tests.contracts.worlds import Corridor
 
 README = Path(__file__).parents[3] / "armap" / "envs" / "README.md"
+from tests.science import needs_java
+
 CORRIDOR = ImportConfig(target="tests.contracts.worlds:Corridor", options={"length": 2})
 
 
@@ -33,9 +35,16 @@ def registered() -> Iterator[None]:
         gymnasium.registry.pop(name, None)
 
 
-@pytest.mark.parametrize("kind", sorted(IDS))
+_SIMULATED = pytest.param(
+    "scienceworld", marks=[needs_java, pytest.mark.sim, pytest.mark.slow], id="scienceworld"
+)
+
+
+@pytest.mark.parametrize("kind", [*sorted(set(IDS) - {"scienceworld"}), _SIMULATED])
 def test_gymnasium_accepts_every_kind(kind: str, registered: None) -> None:
-    check_env(gymnasium.make(IDS[kind], render_mode="ansi").unwrapped)
+    made = gymnasium.make(IDS[kind], render_mode="ansi", tasks=TaskSelection(limit=2))
+    check_env(made.unwrapped)
+    made.close()
 
 
 def test_gymnasium_accepts_graded_and_imported_ones(registered: None) -> None:
