@@ -20,10 +20,9 @@ from armap.errors import ConfigError
 from armap.oracle import Outcome
 from armap.plugins import ImportConfig
 from tests.contracts.worlds import Corridor
-
-README = Path(__file__).parents[3] / "armap" / "envs" / "README.md"
 from tests.science import needs_java
 
+README = Path(__file__).parents[3] / "armap" / "envs" / "README.md"
 CORRIDOR = ImportConfig(target="tests.contracts.worlds:Corridor", options={"length": 2})
 
 
