@@ -151,7 +151,7 @@ def determinism(arguments: argparse.Namespace) -> None:
     """Rollouts recorded with listing, replayed with and without in other JVMs."""
     made = rollouts(arguments.rollouts, arguments.length)
     tell(measured="recorded", rollouts=len(made), steps=sum(len(actions) for _, actions, _ in made))
-    for size in (1, 4):
+    for size in arguments.pools:
         for config in (FREE, LISTED):
             pool: SimpleQueue[ScienceWorld] = SimpleQueue()
             for _ in range(size):
@@ -236,6 +236,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=200, help="of memory")
     parser.add_argument("--rollouts", type=int, default=100, help="of determinism")
     parser.add_argument("--length", type=int, default=40, help="actions of a rollout")
+    parser.add_argument("--pools", type=int, nargs="+", default=[1, 4], help="of determinism")
     arguments = parser.parse_args()
     {"steps": steps, "memory": memory, "determinism": determinism, "orphans": orphans}[
         arguments.what
