@@ -23,7 +23,7 @@ from pydantic import Field
 
 from armap.calls import session_scope
 from armap.errors import BoundaryError, BudgetSpent, EnvError, ModelError, TaskBudgetSpent
-from armap.planners.context import Context, argmax, dearer, give_up
+from armap.planners.context import Context, argmax, dearer, give_up, remark
 from armap.seeding import derive
 from armap.types import (
     Candidate,
@@ -88,7 +88,7 @@ class Beam:
             usage=search.usage,
             tree=search.evidence(),
             failures=tuple(search.failures),
-            remark=search.remark,
+            remark=remark(search.ending, search.failures),
             objective=self.context.aim,
         )
 
@@ -142,14 +142,6 @@ class _Search:
             beam = await self._best([state for state in reached if state not in over])
         if beam:
             self._break(len(beam))
-
-    @property
-    def remark(self) -> str:
-        """How the search ended, if not by itself, and what failed on the way."""
-        failed = [f for f in self.failures if not isinstance(f.error(), BudgetSpent)]
-        count = f"{len(failed)} branch{'es' if len(failed) > 1 else ''} failed"
-        lost = f"{count}, the first: {failed[0].message}" if failed else ""
-        return "; ".join(text for text in (self.ending, lost) if text)
 
     async def _expand(self, beam: Sequence[_State]) -> list[_State]:
         """Everything that one action leads to from the states of the beam, in their order."""

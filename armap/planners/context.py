@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from armap.calls import Budget
-from armap.errors import ConfigError, ModelError, TaskBudgetSpent
+from armap.errors import BudgetSpent, ConfigError, ModelError, TaskBudgetSpent
 from armap.types import Candidate, Failure, Usage
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "failures_of",
     "give_up",
     "less",
+    "remark",
     "spent",
 ]
 
@@ -104,6 +105,17 @@ def give_up(failures: Sequence[Failure]) -> None:
 def failures_of(trajectories: Iterable[Trajectory]) -> tuple[Failure, ...]:
     """What ended episodes before their end."""
     return tuple(t.failure for t in trajectories if t.failure is not None)
+
+
+def remark(ending: str, failures: Iterable[Failure]) -> str:
+    """How a search ended, if not by itself, and how many branches failed on the way.
+
+    What the budget refused is no failed branch; ``ending`` tells of it.
+    """
+    failed = [f for f in failures if not isinstance(f.error(), BudgetSpent)]
+    count = f"{len(failed)} branch{'es' if len(failed) > 1 else ''} failed"
+    lost = f"{count}, the first: {failed[0].message}" if failed else ""
+    return "; ".join(text for text in (ending, lost) if text)
 
 
 def spent(trajectories: Iterable[Trajectory]) -> Usage:

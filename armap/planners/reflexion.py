@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 from armap.collect import episode_seed
 from armap.errors import BudgetSpent, ModelError
 from armap.planners.context import Context, argmax, failures_of, give_up, spent
+from armap.planners.presets import filled
 from armap.planners.reflection import (
     NOTE_TOKENS,
     Author,
@@ -81,9 +82,7 @@ class ReflexionConfig(Record):
     @model_validator(mode="before")
     @classmethod
     def _filled(cls, content: Any) -> Any:
-        preset = content.get("preset") if isinstance(content, dict) else None
-        known = PRESETS.get(preset, {}) if isinstance(preset, str) else {}
-        return {**known, **content} if known else content
+        return filled(content, PRESETS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,11 +196,8 @@ class Pool:
         """
         if over or live.snapshots or live.seen.terminal:
             live.task, live.steps = None, []
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(live)
-                return
+        if self._wake(live):
+            return
         if live.task is None:
             self._blank.append(live)
             return
@@ -212,11 +209,7 @@ class Pool:
         """Close a lent instance that failed or was left in the middle of a step."""
         self._count -= 1
         self._close(live, hung=hung)
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+        self._wake(None)
 
     async def close(self) -> None:
         """Close the instances that are not lent, and wait for it. Idempotent."""
@@ -253,6 +246,15 @@ class Pool:
             if waiter.done() and not waiter.cancelled() and (live := waiter.result()):
                 self.give_back(live)
             raise
+
+    def _wake(self, live: Live | None) -> bool:
+        """Hand an instance, or the room for a new one, to who waits longest, if anybody does."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(live)
+                return True
+        return False
 
     def _useful(self, task: Task, steps: Sequence[Step] | None) -> int | None:
         """Index of the idle instance that is furthest on the way along ``steps``."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from armap.planners.presets import filled
 from armap.planners.reflection import Author
 from armap.planners.search import Rules
 from armap.planners.search.rules import Flight, Rule, Unvisited, Value, Widening
@@ -98,9 +99,7 @@ class MCTSConfig(Record):
     @model_validator(mode="before")
     @classmethod
     def _apply_preset(cls, content: Any) -> Any:
-        if not isinstance(content, dict) or content.get("preset") not in PRESETS:
-            return content
-        return {**PRESETS[content["preset"]], **content}
+        return filled(content, PRESETS)
 
     def rules(self, *, max_steps: int, unit: bool) -> Rules:
         """The settings as the search's own.

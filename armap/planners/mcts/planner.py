@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from armap.calls import session_scope
-from armap.errors import BudgetSpent
-from armap.planners.context import argmax, give_up
+from armap.planners.context import argmax, give_up, remark
 from armap.planners.mcts.work import Work
 from armap.planners.reflection import require_reflective
 from armap.planners.search import Search, flatten
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from armap.planners.context import Context
     from armap.planners.mcts.config import MCTSConfig
     from armap.planners.search import Node
-    from armap.types import Failure, Task
+    from armap.types import Task
 
 __all__ = ["MCTS", "evidence"]
 
@@ -70,7 +69,7 @@ class MCTS:
             usage=sum(work.costs, Usage()),
             tree=tuple(evidence(search.root)),
             failures=tuple(failures),
-            remark=_remark(search, work),
+            remark=remark(_ending(search, work), failures),
         )
 
     async def _search(self, search: Search, work: Work) -> None:
@@ -111,16 +110,8 @@ def evidence(root: Node) -> Iterator[TreeNode]:
         )
 
 
-def _remark(search: Search, work: Work) -> str:
-    """How the search ended, if not by its budget, and what failed on the way."""
-    failed = _failed(work.failures)
-    lost = f"{len(failed)} branch{'es' if len(failed) > 1 else ''} failed" if failed else ""
-    first = f"{lost}, the first: {failed[0].message}" if failed else ""
-    ending = "" if search.found >= search.rules.trajectories else search.ending
+def _ending(search: Search, work: Work) -> str:
+    """How the search ended, if not by its budget of trajectories."""
     if work.cut is not None:
-        ending = f"budget spent after {search.found} trajectories"
-    return "; ".join(text for text in (ending, first) if text)
-
-
-def _failed(failures: list[Failure]) -> list[Failure]:
-    return [failure for failure in failures if not isinstance(failure.error(), BudgetSpent)]
+        return f"budget spent after {search.found} trajectories"
+    return "" if search.found >= search.rules.trajectories else search.ending
