@@ -12,11 +12,12 @@ from armap.types import Record, StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
 
     from armap.oracle import GradedEnvironment
     from armap.types import Plan, Trajectory, Usage
 
-__all__ = ["CurvePoint", "Graded", "Row", "Summary", "curve", "grade", "oracle_row", "row"]
+__all__ = ["CurvePoint", "Graded", "Grader", "Row", "Summary", "curve", "oracle_row", "row"]
 
 
 class Graded(Record):
@@ -76,31 +77,57 @@ class Row(Record):
     """Wall time of the whole row."""
 
 
-def grade(make_env: Callable[[], GradedEnvironment], plan: Plan) -> Graded:
-    """Act out every candidate of a plan in a graded environment.
+class Grader:
+    """Grades plans by acting their candidates out, all in one instance of the environment.
 
-    Raises:
-        EnvError: an episode does not replay as recorded.
+    A context manager: the instance is made for the first candidate and closed at the end.
+
+    Args:
+        make_env: makes the environment, with its grade.
     """
-    outcomes = tuple(_outcome(make_env, candidate.trajectory) for candidate in plan.candidates)
-    return Graded(
-        task=plan.task.name,
-        planner=plan.planner,
-        outcomes=outcomes,
-        chosen=plan.chosen,
-        scores=tuple(c.score.raw if c.score else None for c in plan.candidates),
-    )
 
+    def __init__(self, make_env: Callable[[], GradedEnvironment]) -> None:
+        self._make = make_env
+        self._env: GradedEnvironment | None = None
 
-def _outcome(make_env: Callable[[], GradedEnvironment], trajectory: Trajectory) -> Outcome | None:
-    if trajectory.stop is StopReason.FAILED:
-        return None
-    env = make_env()
-    try:
-        replay(env, trajectory.task, trajectory.steps)
-        return env.outcome()
-    finally:
-        env.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._env is not None:
+            self._env.close()
+        self._env = None
+
+    def grade(self, plan: Plan) -> Graded:
+        """Act out every candidate of a plan; those that are equal throughout once.
+
+        Raises:
+            EnvError: an episode does not replay as recorded.
+        """
+        known: dict[tuple[object, ...], Outcome | None] = {}
+        outcomes = []
+        for candidate in plan.candidates:
+            episode = candidate.trajectory
+            seen = tuple((step.observation, step.action.text) for step in episode.steps)
+            key = (episode.stop is StopReason.FAILED, seen)
+            if key not in known:
+                known[key] = self._outcome(episode)
+            outcomes.append(known[key])
+        return Graded(
+            task=plan.task.name,
+            planner=plan.planner,
+            outcomes=tuple(outcomes),
+            chosen=plan.chosen,
+            scores=tuple(c.score.raw if c.score else None for c in plan.candidates),
+        )
+
+    def _outcome(self, trajectory: Trajectory) -> Outcome | None:
+        if trajectory.stop is StopReason.FAILED:
+            return None
+        if self._env is None:
+            self._env = self._make()
+        replay(self._env, trajectory.task, trajectory.steps)
+        return self._env.outcome()
 
 
 def row(graded: Sequence[Graded], spent: Sequence[Usage], *, n: int, seconds: float) -> Row:

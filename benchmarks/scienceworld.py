@@ -4,6 +4,7 @@
     python benchmarks/scienceworld.py memory        # of one JVM over many episodes
     python benchmarks/scienceworld.py determinism   # random rollouts, replayed elsewhere
     python benchmarks/scienceworld.py orphans       # what outlives its parent
+    python benchmarks/scienceworld.py search        # the simulator's work for a tree
 
 Each prints JSON lines. Needs Java and `pip install -e '.[scienceworld]'`.
 """
@@ -11,6 +12,7 @@ Each prints JSON lines. Needs Java and `pip install -e '.[scienceworld]'`.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import signal
 import subprocess
@@ -28,10 +30,16 @@ sys.path[0] = str(Path(__file__).parents[1])  # not this folder: this file has t
 from armap.envs.scienceworld.catalogue import Variation, find, native
 from armap.envs.scienceworld.env import ScienceWorld, ScienceWorldConfig
 from armap.envs.scienceworld.simulator import Launch, Simulator
-from armap.types import Action, Task
+from armap.planners.context import Context
+from armap.planners.mcts import MCTS, MCTSConfig
+from armap.rollout import Runner
+from armap.seeding import derive
+from armap.types import Action, Limits, Proposal, Score, Task, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from armap.types import Situation, Trajectory
 
 ROOT = Path(__file__).parents[1]
 FREE = ScienceWorldConfig(protocol="native", ticks=100_000)
@@ -229,18 +237,101 @@ def _runs(pid: str) -> bool:
     return stat.is_file() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+ROOMS = ("kitchen", "outside", "workshop", "greenhouse", "art studio", "bathroom", "foundry")
+DOINGS = (
+    *(f"teleport to {room}" for room in ROOMS),
+    *(f"pick up {thing}" for thing in ("thermometer", "orange", "shovel", "metal pot")),
+    *("look around", "inventory", "wait1", "open cupboard", "open fridge", "activate stove"),
+)
+POLICIES = {"varied": DOINGS, "peaked": ("look around",) * 8 + DOINGS[:2]}
+"""What a scripted policy draws from: equally, or four times of five the same."""
+
+
+class Drawn:
+    """A policy that draws actions by the request's seed."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self._from = name, POLICIES[name]
+
+    async def propose(self, situation: Situation, *, k: int, seed: int) -> Proposal:  # noqa: ARG002
+        texts = (Random(derive(seed, index)).choice(self._from) for index in range(k))
+        return Proposal(actions=tuple(Action(text=text) for text in texts), usage=Usage())
+
+    async def close(self) -> None:
+        return
+
+
+class Luck:
+    """A reward for nothing: drawn by the actions."""
+
+    name = "luck"
+
+    async def score(self, trajectories: Sequence[Trajectory]) -> list[Score]:
+        drawn = [Random(derive(*trajectory.actions)).random() for trajectory in trajectories]
+        return [Score(raw=value, calibrated=value) for value in drawn]
+
+    async def close(self) -> None:
+        return
+
+
+def search(arguments: argparse.Namespace) -> None:
+    """Simulator steps per step that is new in the tree: 3 wide, 10 deep, 30 simulations, 4 JVMs.
+
+    A new trajectory costs its ten steps at least, of which those are new that no other has.
+    """
+    tasks = [task_of(find(name, 0)) for name in PLAYED[: arguments.rounds]]
+    for policy in POLICIES:
+        for parallelism, window in ((1, None), (4, None), (4, 8)):
+            settings = MCTSConfig(
+                trajectories=30, width=3, depth=10, parallelism=parallelism, window=window
+            )
+            rows = asyncio.run(_searched(settings, policy, tasks))
+            tell(measured="search", policy=policy, parallelism=parallelism, window=window, **rows)
+
+
+async def _searched(settings: MCTSConfig, policy: str, tasks: list[Task]) -> dict[str, float]:
+    """Search one task after the other; what the simulators had to do for it."""
+    runner = Runner(lambda: ScienceWorld(FREE), Drawn(policy), Limits(max_steps=10))
+    planner = MCTS(settings, Context(runner=runner, reward=Luck()))
+    begin, new = time.perf_counter(), 0
+    for task in tasks:
+        plan = await planner.plan(task, seed=0)
+        taken = {c.trajectory.actions[: n + 1] for c in plan.candidates for n in range(10)}
+        new += len(taken)
+    await runner.close()
+    counts = runner.counts
+    return {
+        "new": new,
+        "steps": counts.steps,
+        "replayed": counts.replayed,
+        "known": counts.known,
+        "resets": counts.resets,
+        "ratio": round(counts.steps / new, 2),
+        "seconds": round(time.perf_counter() - begin, 1),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("what", choices=["steps", "memory", "determinism", "orphans"])
-    parser.add_argument("--rounds", type=int, default=3, help="of steps: five tasks each")
+    parser.add_argument("what", choices=list(KINDS))
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of steps: five tasks each; of search: tasks"
+    )
     parser.add_argument("--episodes", type=int, default=200, help="of memory")
     parser.add_argument("--rollouts", type=int, default=100, help="of determinism")
     parser.add_argument("--length", type=int, default=40, help="actions of a rollout")
     parser.add_argument("--pools", type=int, nargs="+", default=[1, 4], help="of determinism")
     arguments = parser.parse_args()
-    {"steps": steps, "memory": memory, "determinism": determinism, "orphans": orphans}[
-        arguments.what
-    ](arguments)
+    KINDS[arguments.what](arguments)
+
+
+KINDS = {
+    "steps": steps,
+    "memory": memory,
+    "determinism": determinism,
+    "orphans": orphans,
+    "search": search,
+}
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from armap.calls import session_scope
 from armap.errors import BoundaryError, BudgetSpent, EnvError, ModelError, boundary
 from armap.seeding import derive
-from armap.types import Failure, Observation, Situation, StopReason, Trajectory, Usage
+from armap.types import Failure, Observation, Situation, Step, StopReason, Trajectory, Usage
 
 if TYPE_CHECKING:
     from armap.protocols import Policy
     from armap.rollout.live import Live, Point, Pool
-    from armap.types import Action, Limits, Proposal, Step, Task
+    from armap.types import Action, Limits, Proposal, Task
 
 __all__ = ["Episode", "Opening", "propose"]
 
@@ -96,6 +96,7 @@ class Episode:
         live, self._live = self._live, None
         if live is not None:
             self.pool.give_back(live, over=True)
+        self.pool.quit(self)
 
     def record(self) -> Trajectory:
         """The episode as far as it went."""
@@ -112,33 +113,41 @@ class Episode:
         )
 
     async def _turn(self) -> None:
-        pool = self.pool
         if self.at is None and self._live is None:
-            first = await pool.begin(self.task)
-            self._final = first.seen
-            await self._keep(first)
+            await self._begin()
         if self._ended():
             return
         action = await self._act()
         if action is None:
             self._stop = StopReason.UNPARSABLE
             return
-        live, self._live = self._live, None
-        if live is None:
-            assert self.at is not None
-            live = await pool.reach(self.task, self.at)
-        self._final = await pool.step(live, action)
-        self._steps.append(live.steps[-1])
-        await self._keep(live)
+        step = Step(observation=self._final, action=action)
+        self._final = await self._take(action)
+        self._steps.append(step)
 
-    async def _keep(self, live: Live) -> None:
-        """Hold the instance until the next turn, where there is no lack of them."""
+    async def _begin(self) -> None:
+        """Look at the task; hold the instance between turns where there is no lack of them."""
+        live = await self.pool.begin(self.task)
+        self._final = live.seen
         if self.pool.capacity is None:
             self._live = live
-        elif self._ended():
-            self.pool.give_back(live, over=True)
         else:
-            self.at = await self.pool.leave(live)
+            self.at = await self.pool.leave(live, over=self._ended(), player=self)
+
+    async def _take(self, action: Action) -> Observation:
+        """Act, with the instance that is held or else from the point where it stands."""
+        pool, at = self.pool, self.at
+        if self._live is None:
+            assert at is not None
+            if pool.capacity is not None or at.known(action) is not None:
+                last = len(self._steps) + 1 >= self.limits.max_steps
+                self.at = await pool.go(self.task, at, action, last=last, player=self)
+                return self.at.observation
+            self._live = await pool.reach(self.task, at)
+        live, self._live = self._live, None  # lost when the step fails
+        seen = await pool.step(live, action)
+        self._live = live
+        return seen
 
     def _ended(self) -> bool:
         if self._final.terminal:

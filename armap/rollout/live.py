@@ -3,7 +3,9 @@
 A search comes back to the same prefixes again and again. Where the environment has snapshots,
 one is restored. Where it has none, the prefix is replayed and every observation compared with
 the recorded one; the instance whose episode is already the longest prefix of what is wanted is
-preferred, so that most replays are short or none.
+preferred, so that most replays are short or none. What was seen beyond a point is kept with it:
+an action that was taken there before costs nothing, and whoever repeats an episode needs no
+instance until it leaves the beaten track.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from armap.errors import EnvError, boundary
 from armap.protocols import SnapshotEnvironment
+from armap.rollout.replay import compare, repeat
 from armap.rollout.worker import Worker
 from armap.types import Observation, Step
 
@@ -25,14 +28,15 @@ if TYPE_CHECKING:
     from armap.protocols import Environment
     from armap.types import Action, Task
 
-__all__ = ["Counts", "Live", "Point", "Pool", "replay"]
+__all__ = ["Counts", "Live", "Point", "Pool"]
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Point:
     """Where an episode stands: from here it can be gone on with, any number of times."""
 
     steps: tuple[Step, ...]
@@ -40,6 +44,18 @@ class Point(NamedTuple):
     """What is seen after the steps."""
     snapshot: Hashable = None
     """The environment's own state, where it has snapshots."""
+    ahead: dict[str, Point] = field(default_factory=dict[str, "Point"], repr=False, compare=False)
+    """By the text of an action, where it led when somebody took it here; without snapshots."""
+
+    def known(self, action: Action) -> Point | None:
+        """Where ``action`` leads, with this history, if it was taken here before."""
+        found = self.ahead.get(action.text)
+        return None if found is None else self.beyond(action, found)
+
+    def beyond(self, action: Action, found: Point) -> Point:
+        """``found`` with the history that leads there from here, thoughts included."""
+        steps = (*self.steps, Step(observation=self.observation, action=action))
+        return replace(found, steps=steps)
 
 
 @dataclass(slots=True)
@@ -52,6 +68,8 @@ class Counts:
     """Those of them that only led back to where an episode had been."""
     resets: int = 0
     restores: int = 0
+    known: int = 0
+    """Actions that nobody was asked about: they had been taken there before."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +82,8 @@ class Live:
     task: Task | None = None
     steps: list[Step] = field(default_factory=list[Step])
     seen: Observation = Observation(text="")
+    player: object = None
+    """Whose episode it is in, if somebody will certainly go on with it."""
 
     def leads_to(self, task: Task, steps: Sequence[Step]) -> bool:
         """Whether its episode is a prefix of ``steps``."""
@@ -75,33 +95,6 @@ class Live:
                 mine is theirs or mine.action.text == theirs.action.text
                 for mine, theirs in zip(self.steps, steps, strict=False)
             )
-        )
-
-
-def replay(env: Environment, task: Task, steps: Sequence[Step]) -> Observation:
-    """Reset ``env`` and repeat ``steps``; return what is seen after the last one.
-
-    Raises:
-        EnvError: the environment failed, or showed something else than it did before.
-    """
-    with boundary(EnvError, f"replaying {task.env}/{task.name}"):
-        return _repeat(env, task, env.reset(task), steps, done=0)
-
-
-def _repeat(
-    env: Environment, task: Task, seen: Observation, steps: Sequence[Step], *, done: int
-) -> Observation:
-    for number, step in enumerate(steps[done:], start=done):
-        _compare(task, seen, step.observation, f"before step {number}")
-        seen = env.step(step.action)
-    return seen
-
-
-def _compare(task: Task, seen: Observation, recorded: Observation, where: str) -> None:
-    if seen is not recorded and seen != recorded:
-        raise EnvError(
-            f"{task.env}/{task.name} diverged {where}: "
-            f"{seen.text[:80]!r}, recorded {recorded.text[:80]!r}"
         )
 
 
@@ -139,8 +132,8 @@ class Pool:
         await self._do(live, f"resetting {task.env}/{task.name}", lambda: _reset(live, task))
         return live
 
-    async def reach(self, task: Task, point: Point) -> Live:
-        """Lend an instance that stands at ``point``.
+    async def reach(self, task: Task, point: Point, *, player: object = None) -> Live:
+        """Lend an instance that stands at ``point``; the one that ``player`` left, if it is there.
 
         Raises:
             EnvError: it failed, or shows something else than is recorded.
@@ -151,7 +144,7 @@ class Pool:
             self.counts.restores += 1
             await self._do(live, what, lambda: _restore(live, task, point))
             return live
-        live = await self._borrow(task, point.steps)
+        live = await self._borrow(task, point.steps, player)
         ready = live.leads_to(task, point.steps)
         again = len(point.steps) - (len(live.steps) if ready else 0)
         self.counts.resets += not ready
@@ -173,19 +166,63 @@ class Pool:
         live.steps.append(Step(observation=before, action=action))
         return live.seen
 
-    async def leave(self, live: Live) -> Point:
+    async def go(
+        self,
+        task: Task,
+        point: Point,
+        action: Action,
+        *,
+        last: bool = False,
+        player: object = None,
+    ) -> Point:
+        """Where ``action`` leads from ``point``.
+
+        Args:
+            task: that the episode is of.
+            point: where it stands.
+            action: what is done there.
+            last: nobody will go on from where that leads.
+            player: who certainly will, unless :meth:`quit` is said; None when that is open.
+
+        Raises:
+            EnvError: the environment failed or diverged.
+        """
+        found = point.known(action)
+        if found is not None:
+            self.counts.known += 1
+            return found
+        live = await self.reach(task, point, player=player)
+        await self.step(live, action)
+        found = await self.leave(live, over=last, player=player)
+        if found.snapshot is None:
+            point.ahead[action.text] = found
+        return point.beyond(action, found)
+
+    async def leave(self, live: Live, *, over: bool = False, player: object = None) -> Point:
         """Give an instance back; return where it stands.
+
+        Args:
+            live: what was lent.
+            over: nobody will want to go on from there.
+            player: who will, for certain.
 
         Raises:
             EnvError: it has snapshots and could not take one.
         """
         snapshot = None
-        if live.snapshots:
+        if live.snapshots and not over:
             env = cast("SnapshotEnvironment", live.env)
             snapshot = await self._do(live, f"copying {_name(live)}", env.snapshot)
         point = Point(tuple(live.steps), live.seen, snapshot)
-        self.give_back(live)
+        live.player = player
+        self.give_back(live, over=over)
         return point
+
+    def quit(self, player: object) -> None:
+        """``player`` goes on with nothing."""
+        for live in self._idle:
+            if live.player is player:
+                live.player = None
 
     def give_back(self, live: Live, *, over: bool = False) -> None:
         """It may be lent to somebody else now.
@@ -219,19 +256,21 @@ class Pool:
             self._close(live)
         await asyncio.gather(*self._closing)
 
-    async def _borrow(self, task: Task, steps: Sequence[Step] | None) -> Live:
+    async def _borrow(
+        self, task: Task, steps: Sequence[Step] | None, player: object = None
+    ) -> Live:
         """The longest useful prefix, a blank instance, a new one, or one that others may miss."""
         while True:
-            at = self._useful(task, steps)
-            if at is not None:
-                return self._idle.pop(at)
-            if self._blank:
+            live = self._useful(task, steps, player)
+            if live is None and self._blank:
                 return self._blank.pop()
-            if self.capacity is None or self._count < self.capacity:
+            if live is None and (self.capacity is None or self._count < self.capacity):
                 return self._new()
-            if self._idle:
-                lengths = [len(live.steps) for live in self._idle]
-                return self._idle.pop(lengths.index(min(lengths)))
+            if live is None and self._idle:
+                live = self._dispensable()
+            if live is not None:
+                self._idle.remove(live)
+                return live
             live = await self._returned()
             if live is not None:
                 return live
@@ -256,15 +295,25 @@ class Pool:
                 return True
         return False
 
-    def _useful(self, task: Task, steps: Sequence[Step] | None) -> int | None:
-        """Index of the idle instance that is furthest on the way along ``steps``."""
-        if steps is None:
-            return None
-        best, found = -1, None
-        for index, live in enumerate(self._idle):
-            if len(live.steps) > best and live.leads_to(task, steps):
-                best, found = len(live.steps), index
-        return found
+    def _useful(self, task: Task, steps: Sequence[Step] | None, player: object) -> Live | None:
+        """The player's own instance, or of those that nobody plays on the furthest along."""
+        best: Live | None = None
+        for live in self._idle if steps is not None else ():
+            if live.player not in (None, player) or not live.leads_to(task, steps or ()):
+                continue
+            if live.player is not None:
+                return live
+            if best is None or len(live.steps) > len(best.steps):
+                best = live
+        return best
+
+    def _dispensable(self) -> Live:
+        """Of those that nobody plays the one that is led back soonest, or else the latest left.
+
+        Where more play than there are instances, the latest left is the last to be missed.
+        """
+        free = [live for live in self._idle if live.player is None]
+        return min(free, key=lambda live: len(live.steps)) if free else self._idle[-1]
 
     def _new(self) -> Live:
         with boundary(EnvError, "making an environment"):
@@ -326,9 +375,9 @@ def _restore(live: Live, task: Task, point: Point) -> None:
 def _replay(live: Live, task: Task, point: Point, *, reset: bool) -> None:
     if reset:
         _reset(live, task)
-    live.seen = _repeat(live.env, task, live.seen, point.steps, done=len(live.steps))
+    live.seen = repeat(live.env, task, live.seen, point.steps, done=len(live.steps))
     live.steps = list(point.steps)
-    _compare(task, live.seen, point.observation, f"after step {len(point.steps)}")
+    compare(task, live.seen, point.observation, f"after step {len(point.steps)}")
 
 
 def _closed(env: Environment) -> None:

@@ -45,6 +45,14 @@ class Runner:
         """What the environments had to do so far."""
         return self._pool.counts
 
+    @property
+    def capacity(self) -> int | None:
+        """Instances of the environment that there may be; None for any number.
+
+        It is the environment's to say: known from the first episode's begin on.
+        """
+        return self._pool.capacity
+
     async def close(self) -> None:
         """Close the environments. Idempotent."""
         await self._pool.close()
@@ -126,7 +134,7 @@ class Runner:
         Raises:
             EnvError: the environment failed or diverged.
         """
-        return [await self._advance(task, point, action) for action in actions]
+        return [await self._pool.go(task, point, action) for action in actions]
 
     def over(self, point: Point) -> bool:
         """Whether an episode ends here: by the environment's word or by the step limit."""
@@ -139,8 +147,3 @@ class Runner:
             ModelError: it could not answer.
         """
         return await propose(self.policy, situation, k=k, seed=seed)
-
-    async def _advance(self, task: Task, point: Point, action: Action) -> Point:
-        live = await self._pool.reach(task, point)
-        await self._pool.step(live, action)
-        return await self._pool.leave(live)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from armap.envs.graded import make_graded_env
-from armap.evaluate import Row, Summary, grade, oracle_row, row
+from armap.evaluate import Grader, Row, Summary, oracle_row, row
 from armap.planners import selects, stored_in
 from armap.storage import read_manifest, read_records, write_text
 from armap.types import Plan
@@ -23,16 +23,17 @@ __all__ = ["evaluate", "wall_time", "write_results"]
 
 
 def evaluate(run: PlanRun, watch: Progress) -> Summary:
-    """Grade every candidate and write the table; quick enough to do anew each time."""
+    """Grade every candidate and write the table, anew each time."""
     folder = Path(run.out)
     path = folder / "plans.jsonl"
     with path.open("rb") as lines:
         watch.start("grading by re-execution", sum(1 for _ in lines))
     graded, spent = [], []
-    for plan in read_records(path, Plan):
-        graded.append(grade(lambda: make_graded_env(run.env), plan))
-        spent.append(plan.usage)
-        watch.advance(plan.task.name)
+    with Grader(lambda: make_graded_env(run.env)) as grader:
+        for plan in read_records(path, Plan):
+            graded.append(grader.grade(plan))
+            spent.append(plan.usage)
+            watch.advance(plan.task.name)
     return write_results(folder, run, graded, spent, seconds=wall_time(folder, run))
 
 

@@ -8,7 +8,7 @@ from armap.config import FREE, PlanRun, load_manifest_run
 from armap.envs import make_measures
 from armap.envs.graded import make_graded_env
 from armap.errors import ConfigError
-from armap.evaluate import Graded, grade
+from armap.evaluate import Graded, Grader
 from armap.objective import REWARD, Objective
 from armap.run.grade import wall_time, write_results
 from armap.run.progress import Progress, Quiet
@@ -221,11 +221,12 @@ class Rescoring:
         ungraded = not stored and not self.run.evaluate
         with plans.open("rb") as lines:
             self._watch.start("reading candidates", sum(1 for _ in lines))
-        for plan in self._plans():
-            truth = stored.get(plan.task.name)
-            if not ungraded and (truth is None or len(truth.outcomes) != len(plan.candidates)):
-                truth = grade(lambda: make_graded_env(self.run.env), plan)
-            if truth is not None:
-                self._graded[plan.task.name] = truth
-            yield plan, truth
-            self._watch.advance(plan.task.name)
+        with Grader(lambda: make_graded_env(self.run.env)) as grader:
+            for plan in self._plans():
+                truth = stored.get(plan.task.name)
+                if not ungraded and (truth is None or len(truth.outcomes) != len(plan.candidates)):
+                    truth = grader.grade(plan)
+                if truth is not None:
+                    self._graded[plan.task.name] = truth
+                yield plan, truth
+                self._watch.advance(plan.task.name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from armap.envs.game24.env import Game24Config
+from armap.envs.game24.graded import GradedGame24
 from armap.envs.game24.intents import make_task
 from armap.envs.graded import make_graded_env
 from armap.errors import EnvError
-from armap.evaluate import Graded, curve, grade, oracle_row, row
-from armap.oracle import Outcome
+from armap.evaluate import Graded, Grader, curve, oracle_row, row
+from armap.oracle import GradedEnvironment, Outcome
 from armap.synthesize.execute import execute
-from armap.types import Candidate, Plan, Score, StopReason, Usage
+from armap.types import Candidate, Observation, Plan, Score, StopReason, Task, Usage
 from tests.games import make_game
 
 TASK = make_task((4, 5, 6, 10), split="test")
@@ -34,7 +35,8 @@ def plan(*actions: tuple[str, ...], scores: tuple[float, ...], chosen: int) -> P
 
 
 def graded(one: Plan) -> Graded:
-    return grade(lambda: make_graded_env(Game24Config()), one)
+    with Grader(lambda: make_graded_env(Game24Config())) as grader:
+        return grader.grade(one)
 
 
 def test_every_candidate_is_graded_by_acting_it_out() -> None:
@@ -42,6 +44,32 @@ def test_every_candidate_is_graded_by_acting_it_out() -> None:
     assert result.outcomes == (Outcome(score=0, success=False), Outcome(score=1, success=True))
     assert not result.success
     assert result.scores == (2.0, 1.0)
+
+
+def test_one_environment_serves_all_and_equal_episodes_are_acted_out_once() -> None:
+    made: list[GradedEnvironment] = []
+    resets: list[str] = []
+
+    class Watched(GradedGame24):
+        def reset(self, task: Task) -> Observation:
+            resets.append(task.name)
+            return super().reset(task)
+
+        def close(self) -> None:
+            resets.append("closed")
+            super().close()
+
+    def make() -> GradedEnvironment:
+        made.append(Watched(Game24Config()))
+        return made[-1]
+
+    several = plan(WRONG, RIGHT, WRONG, scores=(2.0, 1.0, 2.0), chosen=0)
+    with Grader(make) as grader:
+        assert not made, "only when it is needed"
+        first, again = grader.grade(several), grader.grade(several)
+    assert first == again == graded(several)
+    assert len(made) == 1
+    assert resets == [TASK.name] * 4 + ["closed"]
 
 
 def test_an_episode_that_did_not_happen_so_is_refused() -> None:

@@ -13,10 +13,10 @@ from armap.errors import EnvError
 from armap.llms.scripted import Scripted, ScriptedConfig
 from armap.policy import PromptedPolicy
 from armap.rollout import Point, Runner
-from armap.types import Action, Limits, Observation, StopReason, Task
+from armap.types import Action, Limits, Observation, Step, StopReason, Task
 from tests.contracts.worlds import Corridor
 
-TASK, OTHER, _ = Corridor.tasks("train")
+TASK, OTHER, THIRD = Corridor.tasks("train")
 RIGHT = Action(text="right")
 LEFT = Action(text="left")
 
@@ -83,6 +83,74 @@ def test_the_longest_prefix_is_taken_and_the_cheapest_given_up() -> None:
 
     asyncio.run(work())
     assert Rooms.most == 2
+
+
+def test_what_was_seen_before_is_not_asked_again() -> None:
+    runner = runner_of(lambda: Rooms(capacity=1))
+
+    async def work() -> None:
+        start = await runner.begin(TASK)
+        spoken = Action(text="right", thought="Surely this way.")
+        (first,) = await runner.advance(TASK, start, [RIGHT])
+        (again,) = await runner.advance(TASK, start, [spoken])
+        assert again == Point(
+            (Step(observation=start.observation, action=spoken),), first.observation
+        )
+        assert (runner.counts.steps, runner.counts.known) == (1, 1)
+        (beyond,) = await runner.advance(TASK, again, [RIGHT])
+        assert beyond.steps[0].action is spoken, "its own history, not that of who was here first"
+        assert (await runner.advance(TASK, first, [RIGHT]))[0].observation == beyond.observation
+        assert (runner.counts.steps, runner.counts.replayed, runner.counts.known) == (2, 0, 2)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("capacity", [1, None])
+def test_an_episode_repeated_from_a_point_needs_no_environment_until_it_differs(
+    capacity: int | None,
+) -> None:
+    runner = runner_of(lambda: Rooms(capacity=capacity))
+
+    async def work() -> None:
+        start = (await walk(runner, TASK, [RIGHT] * 5))[0]
+        episode = await runner.run(TASK, seed=0, start=start)
+        assert episode.actions == ("right",) * 8
+        assert episode.final.text == "You stand at 8 of 9."
+        assert (runner.counts.known, runner.counts.steps, runner.counts.replayed) == (5, 8, 0)
+
+    asyncio.run(work())
+
+
+def test_where_there_are_enough_instances_nobody_takes_anothers() -> None:
+    runner = runner_of(lambda: Rooms(capacity=2))
+
+    async def work() -> None:
+        episodes = [runner.episode(task, seed=0) for task in (TASK, OTHER)]
+        for _ in range(4):
+            for episode in episodes:
+                await episode.turn()
+        assert runner.counts.replayed == 0
+        episodes[0].leave()
+        start = await runner.begin(TASK)
+        await runner.advance(TASK, start, [LEFT])
+        await episodes[1].turn()
+        assert runner.counts.replayed == 0, "what was quitted is taken, not what is played"
+
+    asyncio.run(work())
+
+
+def test_where_there_are_too_few_the_latest_left_is_taken() -> None:
+    runner = runner_of(lambda: Rooms(capacity=2))
+
+    async def work() -> None:
+        episodes = [runner.episode(task, seed=0) for task in (TASK, OTHER, THIRD)]
+        for _ in range(4):
+            for episode in episodes:
+                await episode.turn()
+
+    asyncio.run(work())
+    assert runner.counts.steps - runner.counts.replayed == 12
+    assert runner.counts.replayed == 8, "the shortest, or the first left: 18"
 
 
 @pytest.mark.parametrize("blocking", [False, True])

@@ -79,8 +79,9 @@ class MCTSConfig(Record):
     """LLM calls in flight within one tree."""
     window: int | None = Field(default=None, gt=0)
     """How many tickets may be drawn before the oldest is answered; None for twice
-    ``parallelism`` (1 when that is 1). More bears slower stragglers and knows less at each
-    choice. The plan depends on it, and never on timing."""
+    ``parallelism`` (1 when that is 1), or for ``parallelism`` in an environment that bounds its
+    instances, since every ticket may want one. More bears slower stragglers and knows less at
+    each choice. The plan depends on it, and never on timing."""
     flight: Flight = "wu_uct"
     """How tickets in flight repel others: in the counts alone (WU-UCT, which loses less; see
     ``benchmarks/results/search.md``), or as lost visits."""
@@ -101,14 +102,15 @@ class MCTSConfig(Record):
     def _apply_preset(cls, content: Any) -> Any:
         return filled(content, PRESETS)
 
-    def rules(self, *, max_steps: int, unit: bool) -> Rules:
+    def rules(self, *, max_steps: int, unit: bool, few: bool = False) -> Rules:
         """The settings as the search's own.
 
         Args:
             max_steps: of an episode.
             unit: values are in [0, 1], so that they need not be scaled.
+            few: the environment bounds its instances.
         """
-        window = self.window or (1 if self.parallelism == 1 else 2 * self.parallelism)
+        ahead = self.parallelism if few or self.parallelism == 1 else 2 * self.parallelism
         return Rules(
             trajectories=self.trajectories,
             depth=min(self.depth or max_steps, max_steps),
@@ -122,7 +124,7 @@ class MCTSConfig(Record):
             widening_power=self.widening_power,
             flight=self.flight,
             virtual_loss=self.virtual_loss,
-            window=max(window, self.parallelism),
+            window=max(self.window or ahead, self.parallelism),
             patience=self.patience,
             scale="unit" if unit or self.values == "raw" else "seen",
         )

@@ -46,15 +46,18 @@ class MCTS:
 
         Raises:
             ConfigError: ``reflect: llm`` with a policy that cannot.
+            EnvError: the task does not even begin.
         """
         if self.config.reflect == "llm":
             require_reflective(self.context)
         unit = self.context.objective is None and self.config.values == "calibrated"
-        max_steps = self.context.runner.limits.max_steps
-        search = Search(self.config.rules(max_steps=max_steps, unit=unit))
+        runner = self.context.runner
         own = derive(seed, task.split, task.name)
-        work = Work(self.config, self.context, task, own, search)
         with session_scope(task, seed):
+            root = await runner.begin(task)
+            few, max_steps = runner.capacity is not None, runner.limits.max_steps
+            search = Search(self.config.rules(max_steps=max_steps, unit=unit, few=few))
+            work = Work(self.config, self.context, task, own, search, root)
             await self._search(search, work)
         candidates, failures = work.candidates, work.failures
         chosen = argmax(candidates)
@@ -74,7 +77,6 @@ class MCTS:
 
     async def _search(self, search: Search, work: Work) -> None:
         """Keep ``parallelism`` tickets in work until the search asks for nothing more."""
-        await work.begin()
         flying: set[asyncio.Task[None]] = set()
         landed: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
         try:

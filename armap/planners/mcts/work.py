@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from armap.errors import BudgetSpent, ConfigError, EnvError, ModelError
@@ -50,9 +50,10 @@ class Work:
     task: Task
     seed: int
     search: Search
+    root: Point
+    """Where the task begins."""
     cut: BudgetSpent | None = None
     """What cut the search short, if something did."""
-    _root: Point = field(init=False)
     _found: dict[int, _Found] = field(default_factory=dict[int, _Found])
     _advice: dict[int, str] = field(default_factory=dict[int, str])
     _reflections: dict[tuple[str, ...], asyncio.Future[tuple[str, Usage]]] = field(
@@ -88,14 +89,6 @@ class Work:
     def costs(self) -> list[Usage]:
         """What the tickets cost."""
         return [found.usage for found in self._in_order()]
-
-    async def begin(self) -> None:
-        """Look at the root.
-
-        Raises:
-            EnvError: the task does not even begin.
-        """
-        self._root = await self.context.runner.begin(self.task)
 
     def leave(self) -> None:
         """Let go of the episodes that are not at their end; record what the budget cut."""
@@ -251,7 +244,7 @@ class Work:
     async def _point(self, path: list[Edge]) -> Point:
         """Where a path leads, by its own history; the last action is taken if it never was."""
         if not path:
-            return self._root
+            return self.root
         last: _Branch = path[-1].note
         if isinstance(last.arrival, Point):
             arrival = last.arrival
@@ -259,7 +252,7 @@ class Work:
             if last.arrival is None:
                 last.arrival = asyncio.ensure_future(self._arrive(path))
             arrival = last.arrival = await last.arrival
-        return arrival._replace(steps=self._steps(path)) if self.config.merge else arrival
+        return replace(arrival, steps=self._steps(path)) if self.config.merge else arrival
 
     async def _arrive(self, path: list[Edge]) -> Point:
         above = await self._point(path[:-1])
@@ -268,7 +261,7 @@ class Work:
 
     def _steps(self, path: list[Edge]) -> tuple[Step, ...]:
         """The steps of a path: with merged states a node has more histories than one."""
-        seen = self._root.observation
+        seen = self.root.observation
         steps: list[Step] = []
         for edge in path:
             steps.append(Step(observation=seen, action=edge.note.action))

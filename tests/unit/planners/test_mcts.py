@@ -130,6 +130,20 @@ def test_merging_equal_states_asks_less_and_keeps_histories_true(parallelism: in
         assert candidate.trajectory.final == seen
 
 
+def test_where_instances_are_few_no_more_episodes_are_begun_than_calls_in_flight() -> None:
+    class Few(Plain):
+        capacity = 4
+
+    def steps(window: int | None) -> int:
+        runner = Runner(Few, PromptedPolicy(Player(latency=0.002), PolicyConfig()))
+        config = MCTSConfig(trajectories=30, width=3, parallelism=4, window=window)
+        asyncio.run(MCTS(config, Context(runner, Near())).plan(TASK, seed=0))
+        return runner.counts.steps
+
+    assert steps(None) <= 30 * 4, "a trajectory costs its four turns at most"
+    assert steps(16) > 30 * 4, "with more episodes than instances each takes another's"
+
+
 def test_merging_needs_snapshots() -> None:
     with pytest.raises(ConfigError, match=r"planner.merge: 'game24' has no snapshots"):
         plan(MCTSConfig(trajectories=5, width=4, merge=True), make=Plain)
