@@ -16,6 +16,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Literal
 
 from armap.envs.webshop.purchase import purchase
+from armap.errors import DataError
 from armap.prompts import first_message
 from armap.types import Message
 
@@ -33,7 +34,11 @@ _TOLD = 60
 
 
 def render_with(version: str, trajectory: Trajectory) -> list[Message]:
-    """The trajectory under one of the versions of :data:`RENDERERS`."""
+    """The trajectory under one of the versions of :data:`RENDERERS`.
+
+    Raises:
+        DataError: ``purchase`` is asked for an episode that is not of WebShop.
+    """
     return _purchase(trajectory) if version == RENDERERS["purchase"] else render(trajectory)
 
 
@@ -57,6 +62,11 @@ def render(trajectory: Trajectory) -> list[Message]:
 
 def _purchase(trajectory: Trajectory) -> list[Message]:
     """Intent, purchase, what the pages told: three messages."""
+    if trajectory.task.env != "webshop":
+        raise DataError(
+            f"task {trajectory.task.name!r} is of {trajectory.task.env!r}, and the renderer "
+            "'purchase' reads episodes of webshop; train with train.renderer: dialogue"
+        )
     found = purchase(trajectory)
     if found is None:
         deed, told = "Bought: nothing", ""

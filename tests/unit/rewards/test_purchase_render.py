@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from armap.envs import TaskSelection, make_env, select_tasks
+from armap.envs.game24.intents import make_task
 from armap.envs.webshop.config import WebShopConfig
+from armap.errors import DataError
 from armap.rewards.render import RENDERERS, render, render_with
 from armap.synthesize.execute import execute
 from armap.types import Trajectory
+from tests.games import make_game
 
 CONFIG = WebShopConfig()
 TASK = select_tasks(CONFIG, TaskSelection(split="train", limit=8))[7]
@@ -47,3 +52,11 @@ def test_what_was_not_bought_is_not_called_so() -> None:
 def test_the_dialogue_stays_what_it_was() -> None:
     trip = acted("search[lamp]")
     assert render_with(RENDERERS["dialogue"], trip) == render(trip)
+
+
+def test_episodes_of_another_world_are_refused() -> None:
+    episode = execute(
+        make_game, make_task((4, 9, 10, 13), split="train"), (), author="x"
+    ).trajectory
+    with pytest.raises(DataError, match=r"'game24'.*reads episodes of webshop; train with"):
+        render_with(RENDERERS["purchase"], episode)
