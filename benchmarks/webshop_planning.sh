@@ -4,7 +4,7 @@
 #   FOLDER    where the runs stay (default runs/bench/webshop); repeated, it continues
 #   OFFICIAL  folder of WebShop's official 1,000 products (default $WEBSHOP_DATA); without, that
 #             part is left out
-# Writes benchmarks/results/webshop_planning.md. About 25 minutes on 2 CPU cores, no GPU.
+# Writes benchmarks/results/webshop_planning.md. Six minutes on 2 CPU cores to themselves (25 on busy ones), no GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${1:-runs/bench/webshop}
