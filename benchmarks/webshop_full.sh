@@ -1,15 +1,16 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # WebShop at full size: a made-up catalogue of 1,180,000 products in the official format,
-# its first load (which builds the index) and a later one.
-#
-#     benchmarks/webshop_full.sh [FOLDER]      needs 8 GB of disk
-set -e
+# its first load (which builds the index) and a later one. Prints the figures.
+# Usage: benchmarks/webshop_full.sh [FOLDER]
+#   FOLDER    for the catalogue and its index, 8 GB (default /tmp/armap-webshop-full); repeated,
+#             the catalogue is kept and the index is built anew
+set -euo pipefail
+cd "$(dirname "$0")/.."
 folder=${1:-/tmp/armap-webshop-full}
-python=${PYTHON:-python}
-here=$(dirname "$0")
+python=${PYTHON:-.venv/bin/python}
 if [ ! -f "$folder/items_human_ins.json" ]; then
-    "$python" "$here/webshop_catalogue.py" "$folder"
+  "$python" benchmarks/webshop_catalogue.py "$folder"
 fi
 rm -rf "$folder/.armap"
-"$python" "$here/webshop_full.py" "$folder"
-"$python" "$here/webshop_full.py" "$folder"
+"$python" benchmarks/webshop_full.py "$folder"
+"$python" benchmarks/webshop_full.py "$folder"

@@ -194,7 +194,7 @@ class Pool:
         live = await self.reach(task, point, player=player)
         await self.step(live, action)
         found = await self.leave(live, over=last, player=player)
-        if found.snapshot is None:
+        if not live.snapshots:
             point.ahead[action.text] = found
         return point.beyond(action, found)
 
@@ -219,7 +219,7 @@ class Pool:
         return point
 
     def quit(self, player: object) -> None:
-        """``player`` goes on with nothing."""
+        """What ``player`` left may be anybody's now."""
         for live in self._idle:
             if live.player is player:
                 live.player = None

@@ -121,6 +121,26 @@ def test_an_episode_repeated_from_a_point_needs_no_environment_until_it_differs(
     asyncio.run(work())
 
 
+def test_the_end_of_an_episode_is_no_place_to_go_on_from_without_its_snapshot() -> None:
+    class Copied(Rooms):
+        def snapshot(self) -> int:
+            return self.place
+
+        def restore(self, token: int) -> None:
+            self.place = token
+
+    runner = runner_of(lambda: Copied(capacity=1))
+
+    async def work() -> None:
+        start = (await walk(runner, TASK, [RIGHT] * 7))[-1]
+        episode = await runner.run(TASK, seed=0, start=start)
+        assert len(episode.steps) == 8, "cut where it stands, so that nothing was copied there"
+        (again,) = await runner.advance(TASK, start, [RIGHT])
+        assert again.snapshot == 8
+
+    asyncio.run(work())
+
+
 def test_where_there_are_enough_instances_nobody_takes_anothers() -> None:
     runner = runner_of(lambda: Rooms(capacity=2))
 
