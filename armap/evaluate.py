@@ -76,6 +76,11 @@ class Row(Record):
     seconds: float
     """Wall time of the whole row."""
 
+    @property
+    def partial(self) -> bool:
+        """Whether the score says more than success: the environment knows partial success."""
+        return self.score not in {None, self.success}
+
 
 class Grader:
     """Grades plans by acting their candidates out, all in one instance of the environment.

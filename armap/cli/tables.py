@@ -35,7 +35,7 @@ def result_table(rows: Sequence[Row]) -> Table:
         table.add_column("objective")
     paid = any(row.dollars > 0 for row in rows)
     costs = ("LLM calls", "tokens", *(["$"] if paid else []), "seconds")
-    partial = any(row.score not in {None, row.success} for row in rows)
+    partial = any(row.partial for row in rows)
     for column in ("N", "tasks", *(["score"] if partial else []), "success", "95 %", *costs):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:

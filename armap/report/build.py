@@ -227,6 +227,7 @@ def _shown(candidate: Candidate, outcome: Outcome | None, *, chosen: bool) -> Sh
         score=candidate.score.raw if candidate.score else None,
         calibrated=candidate.score.calibrated if candidate.score else None,
         success=None if outcome is None else outcome.success,
+        mark=None if outcome is None else outcome.score,
         chosen=chosen,
         ended=_ended(trajectory),
     )

@@ -30,6 +30,8 @@ class Shown(Record):
     """The environment's verdict; None when the candidate was not graded."""
     chosen: bool
     """Whether it is the planner's answer."""
+    mark: float | None = None
+    """The environment's own score, in [0, 1]; None when the candidate was not graded."""
     ended: str = ""
     """What ended it before its end, in words; empty for a whole one."""
 

@@ -77,6 +77,8 @@ def headline(rows: Sequence[Row]) -> Headline | None:
             (_points(subject, baseline), f"points over {display_name(baseline.planner)}")
         )
         words.append(_comparison(subject, baseline))
+    if subject.partial:
+        words.append(_partial(subject, baseline))
     oracle = next((row for row in rows if row.planner == "oracle" and row.n == subject.n), None)
     if oracle is not None and oracle.success > 0 and subject.planner == "best_of_n":
         share = per_cent(subject.success / oracle.success)
@@ -86,6 +88,14 @@ def headline(rows: Sequence[Row]) -> Headline | None:
             f"{per_cent(oracle.success)}; the reward model reaches {share} of that."
         )
     return Headline(tuple(figures), " ".join(words))
+
+
+def _partial(subject: Row, baseline: Row | None) -> str:
+    """The mean scores, where what is achieved in part counts too."""
+    told = f"What is achieved in part included, its mean score is {subject.score:.3f}"
+    if baseline is None or baseline is subject or baseline.score is None:
+        return f"{told}."
+    return f"{told}, {display_name(baseline.planner)}'s {baseline.score:.3f}."
 
 
 def above_oracle(rows: Sequence[Row]) -> tuple[str, ...]:

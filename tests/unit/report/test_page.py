@@ -169,6 +169,30 @@ class TestPage:
         assert "<svg" not in card_only
         assert "Calibration" not in curve_only
 
+    def test_partial_success_shows_where_the_environment_knows_it(self) -> None:
+        rows = [
+            row.model_copy(update={"score": row.success + 0.1 * (row.planner != "oracle")})
+            for row in ROWS
+        ]
+        half = shown(0.5, success=False, chosen=True).model_copy(update={"mark": 0.75})
+        page = plain(
+            render_page(FULL.model_copy(update={"rows": tuple(rows), "examples": (example(half),)}))
+        )
+        assert "Tasks Mean score Success" in page
+        assert "ARMAP-B 10 100 0.910 81.0" in page
+        assert "its mean score is 0.910, Greedy's 0.410." in page.replace("&#39;", "'")
+        assert "not solved, 0.75 of 1" in page
+        whole = [row.model_copy(update={"score": row.success}) for row in ROWS]
+        unpartial = plain(render_page(FULL.model_copy(update={"rows": tuple(whole)})))
+        assert "score is the environment's own" not in unpartial.replace("&#39;", "'")
+        assert "Mean score" not in unpartial
+
+    def test_rows_of_other_tasks_are_told_apart(self) -> None:
+        said = "not all of the same tasks"
+        mixed = (*ROWS, row("reflexion", 0.7, tasks=50))
+        assert said in plain(render_page(FULL.model_copy(update={"rows": mixed})))
+        assert said not in plain(render_page(FULL))
+
     def test_text_of_a_run_is_escaped(self) -> None:
         evil = "<script>alert(1)</script>"
         nasty = shown(1.0, chosen=True).model_copy(
