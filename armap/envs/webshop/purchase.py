@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field, replace
-from html import unescape
 from typing import TYPE_CHECKING
+
+from armap.storefront import item, labels, strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from armap.types import Observation, Trajectory
 
-__all__ = ["Purchase", "product_page", "purchase", "strings"]
+__all__ = ["Purchase", "product_page", "purchase"]
 
-_MARKS = re.compile(r"\[(?:clicked )?button_?\]")
-_ELEMENT = re.compile(r">([^<\n]+)<")
-_MONEY = re.compile(r"\$([\d.e+]+)")
 _THANKS = "Thank you for shopping with us!"
-_FIXED = frozenset(
-    ("back to search", "< prev", "next >", "description", "features", "reviews", "attributes")
-) | {"buy now", "search"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +41,10 @@ class Purchase:
         return max(self.price)
 
 
-def strings(text: str) -> list[str]:
-    r"""The strings of a page, in any of the environment's views.
-
-    >>> strings("Price: $9.5 [SEP] Buy Now") == strings("Price: $9.5\n[button] Buy Now [button_]")
-    True
-    """
-    if text.startswith("<body>"):
-        return [unescape(found).strip() for found in _ELEMENT.findall(text)]
-    parts = text.split(" [SEP] ") if " [SEP] " in text else text.split("\n")
-    return [part for part in (_MARKS.sub("", part).strip() for part in parts) if part]
-
-
 def product_page(observation: Observation) -> Purchase | None:
     """The product of an item page, nothing chosen; None for another page."""
-    found = strings(observation.text)
-    end = next((n for n, text in enumerate(found) if text.startswith("Price: $")), None)
-    if end is None or "Buy Now" not in found or "< Prev" not in found:
-        return None
-    labels = {choice[6:-1] for choice in observation.choices} - _FIXED
-    groups = _groups(found[found.index("< Prev") + 1 : end - 1], labels)
-    prices = tuple(float(price) for price in _MONEY.findall(found[end]))
-    return Purchase(title=found[end - 1], price=prices, groups=groups)
+    shown = item(strings(observation.text), labels(observation.choices))
+    return None if shown is None else Purchase(*shown)
 
 
 def purchase(trajectory: Trajectory) -> Purchase | None:
@@ -139,14 +115,3 @@ def _pairs(product: Purchase) -> Iterable[tuple[str, str]]:
 def _lists(found: Sequence[str]) -> bool:
     """Whether a page is one of results."""
     return any("(Total results:" in text for text in found)
-
-
-def _groups(found: Sequence[str], labels: set[str]) -> dict[str, tuple[str, ...]]:
-    groups: dict[str, tuple[str, ...]] = {}
-    name = ""
-    for text in found:
-        if text in labels:
-            groups[name] = (*groups.get(name, ()), text)
-        else:
-            name = text
-    return groups

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field
 
-from armap.llms.shopper.reading import Group, Scene, overlap, read, words
+from armap.llms.shopper.reading import Group, Scene, overlap, read
 from armap.seeding import derive
+from armap.storefront import words
 from armap.types import Completions, Record, Usage
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class _Turn:
 
     def _open(self) -> _Reply:
         scene = self._scene
-        fresh = [offer for offer in scene.offers if offer.asin not in scene.tried]
+        fresh = [offer for offer in scene.offers if offer.code not in scene.tried]
         offers = fresh or list(scene.offers)
         minds = scene.wish.bound is not None and self._luck(self._skill.price)
         scores = []
@@ -135,7 +136,7 @@ class _Turn:
         if more in scene.actions and max(scores) < 2 and self._luck(0.5) and len(scene.done) < 3:
             return _Reply("None of these will do, I turn the page.", more)
         chosen = offers[self._drawn(scores)]
-        return _Reply(f"{_short(chosen.title)} may be it.", f"click[{chosen.asin}]")
+        return _Reply(f"{_short(chosen.title)} may be it.", f"click[{chosen.code}]")
 
     def _item(self) -> _Reply:
         scene = self._scene

@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from armap.storefront import item, labels, offers, strings, words
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from armap.storefront import Offer
     from armap.types import Message
 
-__all__ = ["Group", "Scene", "Wish", "overlap", "read", "words"]
+__all__ = ["Group", "Scene", "Wish", "overlap", "read"]
 
-_WORD = re.compile(r"[a-z0-9]+(?:\.[0-9]+)?")
 _BOUND = re.compile(r"price (?:lower|less) than ([\d.]+)")
-_MONEY = re.compile(r"\$([\d.]+)")
 _ACTION = re.compile(r"^(?:- |.*Action:\s*)((?:click|search)\[.*\])\s*$", re.MULTILINE)
-_MARKS = re.compile(r"\[(?:clicked )?button_?\]|</?[a-z][^>]*>")
-_ASIN = re.compile(r"[a-z0-9]{10}")
 _TRIED = re.compile(r"click\[([a-z0-9]{10})\]", re.IGNORECASE)
 _RESULTS = "(Total results:"
-_FIXED = ("back to search", "< prev", "next >", "description", "features", "reviews", "buy now")
 _EMPTY = frozenset(
     """a an and any are as at be because but by can cannot do dollars does for from get give has
     have help him her i if im in is it its just like look looking lower make me must my need needs
@@ -48,14 +46,6 @@ class Group(NamedTuple):
     values: tuple[str, ...]
 
 
-class Offer(NamedTuple):
-    """One row of a results page."""
-
-    asin: str
-    title: str
-    price: float
-
-
 class Scene(NamedTuple):
     """All that the prompt tells."""
 
@@ -74,16 +64,6 @@ class Scene(NamedTuple):
     """Products of which a note says that buying them failed, or that were looked at and left."""
 
 
-def words(text: str) -> list[str]:
-    """Lower-case words and numbers, without the plural's s.
-
-    >>> words("2 Cameras, 3.4 Ounce (Glass)")
-    ['2', 'camera', '3.4', 'ounce', 'glass']
-    """
-    found = _WORD.findall(text.lower())
-    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found]
-
-
 def overlap(phrase: str, terms: Iterable[str]) -> float:
     """Share of a phrase's words that are among ``terms``, 0 to 1."""
     own = words(phrase)
@@ -95,31 +75,25 @@ def read(messages: Sequence[Message]) -> Scene:
     """Read the dialogue; a page that is none of WebShop's has neither offers nor groups."""
     first = next(message.content for message in messages if message.role == "user")
     page, _, listed = messages[-1].content.partition("\nAvailable actions:\n")
-    strings = list(_strings(page))
+    found = strings(page)
     actions = tuple(_ACTION.findall(listed))
+    clickable = set(labels(actions))
+    shown = item(found, clickable)
     done = tuple(_acts(messages))
     pages = [message.content for message in messages if message.role == "user"]
     places = [n for n, page in enumerate(pages[: len(done)]) if _RESULTS in page]
     opened = [done[n] for n in places]
-    wish = _wish(strings, first)
+    wish = _wish(found, first)
     return Scene(
         wish=wish,
         actions=actions,
         done=done,
         visit=done[places[-1] + 1 :] if places else done,
-        offers=tuple(_offers(strings, actions)),
-        groups=tuple(_groups(strings, actions)),
-        price=_price(strings),
+        offers=offers(found, clickable),
+        groups=() if shown is None else tuple(Group(*group) for group in shown.groups.items()),
+        price=None if shown is None else max(shown.price),
         tried=_tried(first, opened),
     )
-
-
-def _strings(page: str) -> Iterator[str]:
-    """The strings of a page in any of the environment's views."""
-    for part in re.split(r" \[SEP\] |\n", page):
-        text = _MARKS.sub("", part).strip()
-        if text:
-            yield text
 
 
 def _acts(messages: Sequence[Message]) -> Iterator[str]:
@@ -129,48 +103,13 @@ def _acts(messages: Sequence[Message]) -> Iterator[str]:
             yield found[-1] if found else message.content
 
 
-def _wish(strings: Sequence[str], first: str) -> Wish:
-    places = [n for n, text in enumerate(strings[:-1]) if text == "Instruction:"]
-    text = strings[places[0] + 1] if places else first.splitlines()[0]
+def _wish(found: Sequence[str], first: str) -> Wish:
+    places = [n for n, text in enumerate(found[:-1]) if text == "Instruction:"]
+    text = found[places[0] + 1] if places else first.splitlines()[0]
     told, _, _ = text.partition(", and price lower")
     bound = _BOUND.search(text)
     terms = (word for word in words(told) if word not in _EMPTY)
     return Wish(told, tuple(dict.fromkeys(terms)), float(bound[1]) if bound else None)
-
-
-def _labels(actions: Sequence[str]) -> list[str]:
-    return [action[6:-1] for action in actions if action.startswith("click[")]
-
-
-def _offers(strings: Sequence[str], actions: Sequence[str]) -> Iterator[Offer]:
-    products = {label for label in _labels(actions) if _ASIN.fullmatch(label)}
-    for asin, title, tag in zip(strings, strings[1:], strings[2:], strict=False):
-        prices = _MONEY.findall(tag)
-        if asin.lower() in products and tag.startswith("$") and prices:
-            yield Offer(asin.lower(), title, float(prices[-1].rstrip(".")))
-
-
-def _groups(strings: Sequence[str], actions: Sequence[str]) -> Iterator[Group]:
-    end = next((n for n, text in enumerate(strings) if text.startswith("Price: $")), None)
-    if end is None or "< Prev" not in strings:
-        return
-    values = {label for label in _labels(actions) if label not in _FIXED}
-    name, own = "", []
-    for text in strings[strings.index("< Prev") + 1 : end - 1]:
-        if text in values:
-            own.append(text)
-            continue
-        if own:
-            yield Group(name, tuple(own))
-        name, own = text, []
-    if own:
-        yield Group(name, tuple(own))
-
-
-def _price(strings: Sequence[str]) -> float | None:
-    tag = next((text for text in strings if text.startswith("Price: $")), "")
-    prices = _MONEY.findall(tag)
-    return float(prices[-1].rstrip(".")) if prices else None
 
 
 def _tried(first: str, opened: Sequence[str]) -> frozenset[str]:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from armap.envs.webshop.purchase import product_page, strings
+from armap.storefront import labels, offers, strings
 
 if TYPE_CHECKING:
     from random import Random
 
     from armap.envs.webshop.purchase import Purchase
+    from armap.storefront import Offer
     from armap.types import Observation, Trajectory
 
-__all__ = ["Offer", "Walk", "dressed", "offers_on", "walk_of"]
+__all__ = ["Walk", "dressed", "offers_on", "walk_of"]
 
-_MONEY = re.compile(r"\$([\d.e+]+)")
 _BUY, _PREV, _NEXT = "click[buy now]", "click[< prev]", "click[next >]"
-
-
-class Offer(NamedTuple):
-    """A row of a results page."""
-
-    code: str
-    price: float
-    """The dearest, for a range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +88,4 @@ def dressed(page: Purchase, like: Walk, rng: Random) -> dict[str, str]:
 
 def offers_on(observation: Observation) -> tuple[Offer, ...]:
     """The rows of a results page; none of another page."""
-    if product_page(observation) is not None:
-        return ()
-    found = strings(observation.text)
-    codes = {choice[6:-1] for choice in observation.choices}
-    rows = zip(found, found[2:], strict=False)
-    return tuple(
-        Offer(name.lower(), max(float(price) for price in _MONEY.findall(tag)))
-        for name, tag in rows
-        if name.lower() in codes and tag.startswith("$")
-    )
+    return offers(strings(observation.text), labels(observation.choices))

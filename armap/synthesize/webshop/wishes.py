@@ -10,12 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from armap.storefront import words
+
 if TYPE_CHECKING:
     from random import Random
 
     from armap.envs.webshop.purchase import Purchase
 
-__all__ = ["Wish", "attributes_of", "bound_above", "misses", "type_of", "words"]
+__all__ = ["Wish", "attributes_of", "bound_above", "misses", "type_of"]
 
 _WORD = re.compile(r"[a-z0-9]+(?:\.[0-9]+)?")
 _CHUNK = re.compile(r"\s*[,|()\[\]]\s*|\s+[-\N{EN DASH}]\s+|:\s")
@@ -35,12 +37,6 @@ class Wish:
     """(group, value)."""
     bound: float | None = None
     """Dollars."""
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words and numbers, without the plural's s."""
-    found = _WORD.findall(text.lower())
-    return [w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in found]
 
 
 def type_of(title: str, rng: Random) -> tuple[str, ...]:

@@ -109,3 +109,18 @@ def test_it_avoids_what_a_note_says_has_failed() -> None:
     proposal = asyncio.run(policy.propose(warned, k=5, seed=0))
     taken = {action.text for action in proposal.actions if action}
     assert taken <= {shown[9], "click[next >]"}
+
+
+def test_every_view_tells_it_the_same() -> None:
+    telling = 0
+    for task in TASKS:
+        search = f"search[{task.instruction}]"
+        opening = scene_after(task, search).observation.choices[3]
+        for actions in ((), (search,), (search, opening)):
+            scenes = [
+                read(render(scene_after(task, *actions, view=view), system="webshop"))
+                for view in ("text", "text_rich", "html_text")
+            ]
+            telling += bool(scenes[0].groups) + bool(scenes[0].offers)
+            assert all(scene._replace(done=()) == scenes[0]._replace(done=()) for scene in scenes)
+    assert telling > len(TASKS)
