@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from armap.protocols import Environment
+    from armap.types import Trajectory
 
 __all__ = [
     "KINDS",
@@ -40,6 +41,7 @@ __all__ = [
     "EnvConfig",
     "TaskSelection",
     "fingerprint",
+    "learnable",
     "make_answer",
     "make_env",
     "make_measures",
@@ -176,6 +178,19 @@ def reserved(config: AnyEnvConfig) -> frozenset[str]:
             return reserved_products(config)
         case Game24Config() | ScienceWorldConfig() | ImportConfig():
             return frozenset()
+
+
+def learnable(config: AnyEnvConfig) -> Callable[[Trajectory], bool]:
+    """Whether an episode is about nothing that test and development tasks are about."""
+    match config:
+        case WebShopConfig():
+            from armap.envs.webshop.tasks import subjects
+            from armap.envs.webshop.world import open_world
+
+            world, kept = open_world(config), reserved(config)
+            return lambda trajectory: not subjects(world, trajectory) & kept
+        case Game24Config() | ScienceWorldConfig() | ImportConfig():
+            return lambda _: True
 
 
 def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:

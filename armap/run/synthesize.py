@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from armap.envs import fingerprint, make_env, reserved
+from armap.envs import fingerprint, learnable, make_env, reserved
 from armap.errors import ConfigError
 from armap.run.progress import Progress, Quiet
 from armap.storage import JsonLines, Origin, RunFolder
@@ -78,7 +78,9 @@ def _pairs(run: SynthesizeRun, episodes: list[Trajectory]) -> Iterator[Preferenc
             if run.synthesis.worse is not None:
                 lines = _episodes_in("synthesis.worse", run.synthesis.worse)
                 worse = list(JsonLines(lines, Trajectory))
-            return contrast(run.synthesis, episodes, worse, fresh, seed=run.seed)
+            return contrast(
+                run.synthesis, episodes, worse, fresh, seed=run.seed, learnable=learnable(run.env)
+            )
 
 
 def _episodes_in(setting: str, folder: str) -> Path:

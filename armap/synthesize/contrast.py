@@ -66,12 +66,22 @@ def contrast(
     make_env: Callable[[], Environment],
     *,
     seed: int,
+    learnable: Callable[[Trajectory], bool] = lambda _: True,
 ) -> Iterator[Preference]:
     """Yield pairs, the same ones for the same input and seed.
 
+    Args:
+        config: settings.
+        better: episodes of the better policy.
+        worse: of the worse one.
+        make_env: makes an environment.
+        seed: of the drawing.
+        learnable: whether an episode is about nothing that is to be measured on; others are on
+            neither side.
+
     Raises:
-        DataError: a trajectory is of a test task: what is to be measured on may not be learned
-            from.
+        DataError: a trajectory is of a test task, or none is learnable: what is to be measured on
+            may not be learned from.
         EnvError: the environment failed.
     """
     tested = next((t for t in (*better, *worse) if t.task.split == "test"), None)
@@ -80,11 +90,16 @@ def contrast(
             f"task {tested.task.name!r} is of the test split and may not become a training pair; "
             "collect on train or dev"
         )
-    order = list(better)
+    order = [trajectory for trajectory in better if learnable(trajectory)]
+    if better and not order:
+        raise DataError(
+            f"all {len(better)} trajectories are about things that test or dev tasks are about, "
+            "and may not become training pairs; collect on tasks about others"
+        )
     Random(derive(seed, "order")).shuffle(order)
     env = make_env()
     try:
-        maker = _Maker(config, order, worse, env)
+        maker = _Maker(config, order, worse, env, learnable)
         count = 0
         for trajectory in (t for t in order if t.steps):
             for pair in maker.pairs(trajectory, Random(derive(seed, trajectory.key))):
@@ -103,10 +118,12 @@ class _Maker:
         better: Sequence[Trajectory],
         worse: Sequence[Trajectory],
         env: Environment,
+        learnable: Callable[[Trajectory], bool],
     ) -> None:
         self._config = config
         self._better = better
         self._env = env
+        self._learnable = learnable
         self._worse: dict[str, list[Trajectory]] = defaultdict(list)
         for trajectory in worse:
             self._worse[_key(trajectory.task)].append(trajectory)
@@ -118,6 +135,8 @@ class _Maker:
             if rival.trajectory.actions in seen or chosen.final == rival.trajectory.final:
                 continue
             seen.add(rival.trajectory.actions)
+            if not self._learnable(rival.trajectory):
+                continue
             at = self._cut_at(chosen, rival.trajectory, rng)
             if at is None:
                 continue

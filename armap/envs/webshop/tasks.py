@@ -19,6 +19,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from armap.envs.webshop.env import goal_index
+from armap.envs.webshop.purchase import purchase
 from armap.envs.webshop.world import open_world
 from armap.errors import ConfigError
 from armap.types import Task
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 
     from armap.envs.webshop.config import WebShopConfig
     from armap.envs.webshop.world import World
-    from armap.types import Split
+    from armap.types import Split, Trajectory
 
-__all__ = ["make_task", "reserved_products", "tasks"]
+__all__ = ["make_task", "reserved_products", "subjects", "tasks"]
 
 _PUBLISHED: dict[str, dict[Split, tuple[int, int | None]]] = {
     "agentbench": {"test": (0, 200), "dev": (200, 280), "train": (1_000, 12_000)},
@@ -83,6 +85,17 @@ def reserved_products(config: WebShopConfig) -> frozenset[str]:
         return frozenset(asin.lower() for asin in asins if split_of(asin) != "train")
     held = {index for split in _HELD for index in _held(config, split, world)}
     return frozenset(world.goals[index].asin.lower() for index in held)
+
+
+def subjects(world: World, trajectory: Trajectory) -> frozenset[str]:
+    """Asins, in lower case, of what an episode is about: its wish's product and what was bought.
+
+    Says what may not be learned from; nothing that learns or plans is told the wish's product.
+    """
+    index = goal_index(trajectory.task)
+    wished = {world.goals[index].asin.lower()} if index is not None else set[str]()
+    bought = purchase(trajectory)
+    return frozenset(wished if bought is None else {*wished, bought.code})
 
 
 def _held(config: WebShopConfig, split: Split, world: World) -> Iterable[int]:

@@ -8,18 +8,24 @@ from functools import lru_cache
 
 import pytest
 
-from armap.envs import TaskSelection, make_env, reserved, select_tasks
+from armap.envs import TaskSelection, learnable, make_env, reserved, select_tasks
 from armap.envs.webshop.config import WebShopConfig
 from armap.envs.webshop.env import WebShop
 from armap.envs.webshop.purchase import Purchase, purchase
+from armap.envs.webshop.world import open_world
 from armap.errors import DataError
 from armap.llms.shopper import Shopper
 from armap.policy import PolicyConfig, PromptedPolicy
 from armap.rollout import Runner
-from armap.synthesize import WebShopHindsightConfig, webshop_hindsight
+from armap.synthesize import (
+    ContrastConfig,
+    WebShopHindsightConfig,
+    contrast,
+    webshop_hindsight,
+)
 from armap.synthesize.execute import execute
 from armap.synthesize.webshop.wishes import Wish, misses
-from armap.types import Preference, Split, Trajectory
+from armap.types import Preference, Split, Task, Trajectory
 
 CONFIG = WebShopConfig()
 LAMP = Purchase(
@@ -107,6 +113,39 @@ def test_products_that_are_measured_on_stay_out() -> None:
         for side in (pair.chosen, pair.rejected):
             bought = purchase(side)
             assert bought is None or not bought.bought or bought.code not in kept_away
+
+
+def test_contrast_stays_out_of_them_too() -> None:
+    config = CONFIG.model_copy(update={"protocol": "agentbench", "goals": "synthetic"})
+    allowed, kept_away = learnable(config), reserved(config)
+    goals = open_world(config).goals
+    tasks = select_tasks(config, TaskSelection(split="train"))
+    shared = [t for t in tasks if goals[int(t.name)].asin.lower() in kept_away]
+    apart = [t for t in tasks if t not in shared]
+    assert shared, "goals of one product lie on both sides of the indices"
+
+    def trip(task: Task, asin: str) -> Trajectory:
+        title = next(p for p in open_world(config).shop.catalogue.products if p.asin == asin).title
+        actions = (f"search[{title}]", f"click[{asin.lower()}]", "click[buy now]")
+        return execute(lambda: make_env(config), task, actions, author="x").trajectory
+
+    free, held = (goals[int(task.name)].asin for task in (apart[0], shared[0]))
+    other = goals[int(apart[-1].name)].asin
+    clean, wished = trip(apart[0], free), trip(shared[0], free)
+    strayed, worse = trip(apart[0], held), trip(apart[0], other)
+    assert [allowed(t) for t in (clean, wished, strayed, worse)] == [True, False, False, True]
+    settings = ContrastConfig(made=0, foreign=0, cut=0.0)
+    found = contrast(
+        settings,
+        [clean, wished],
+        [strayed, worse],
+        lambda: make_env(config),
+        seed=0,
+        learnable=allowed,
+    )
+    assert [(pair.chosen, pair.rejected) for pair in found] == [(clean, worse)]
+    with pytest.raises(DataError, match="all 1 trajectories are about things that test or dev"):
+        list(contrast(settings, [wished], [], fresh, seed=0, learnable=allowed))
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
