@@ -7,8 +7,9 @@ says so with :func:`armap.envs.graded.make_graded_gym`.
 
 from __future__ import annotations
 
+from operator import index
 from string import printable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -43,6 +44,8 @@ IDS = {
 _MOST_STEPS = 10
 """Steps after which a registered environment is truncated, as ``armap.types.Limits`` has it;
 ScienceWorld ends its episodes itself, by its protocol."""
+_ENDLESS: dict[str, dict[str, Any]] = {"webshop": {"max_steps": None}}
+"""Settings that leave the limit to Gymnasium, which tells a limit from an end."""
 
 
 class AnyText(Text):
@@ -155,8 +158,8 @@ class TextEnv(gymnasium.Env[str, str]):
     def _choose(self, wanted: Any) -> Task:
         if wanted is None:
             return self._tasks[int(self.np_random.integers(len(self._tasks)))]
-        if isinstance(wanted, int) and 0 <= wanted < len(self._tasks):
-            return self._tasks[wanted]
+        if isinstance(wanted, SupportsIndex) and 0 <= index(wanted) < len(self._tasks):
+            return self._tasks[index(wanted)]
         for task in self._tasks:
             if task.name == wanted:
                 return task
@@ -223,5 +226,5 @@ def register() -> None:
                 name,
                 entry_point=f"{__name__}:{make_gym.__name__}",
                 max_episode_steps=None if kind == "scienceworld" else _MOST_STEPS,
-                kwargs={"kind": kind},
+                kwargs={"kind": kind, **_ENDLESS.get(kind, {})},
             )

@@ -131,7 +131,7 @@ class Rules:
         """What to click for each option of the open product: label to group and value.
 
         In ``faithful`` an equal value in a later group takes the label; in ``strict`` labels that
-        would mean two things are written ``group: value``.
+        would mean two things are written ``group: value``, and none has outer blanks.
         """
         assert state.product is not None
         groups = self._shop.product(state.product).options
@@ -139,9 +139,9 @@ class Rules:
             return {value: (name, value) for name, values in groups for value in values}
         uses = Counter(self._item_buttons)
         for _, values in groups:
-            uses.update(set(values))
+            uses.update({value.strip() for value in values})
         return {
-            (value if uses[value] == 1 else f"{name}: {value}"): (name, value)
+            (value.strip() if uses[value.strip()] == 1 else f"{name}: {value}"): (name, value)
             for name, values in groups
             for value in values
         }

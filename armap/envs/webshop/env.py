@@ -26,8 +26,8 @@ __all__ = ["WebShop", "goal_index"]
 class WebShop:
     """Search, look, choose options, buy.
 
-    ``choices`` of an observation are the clicks that do something, and ``search[...]`` where the
-    page has a search bar. A snapshot is the state itself.
+    ``choices`` of an observation are the page's clicks, and ``search[...]`` where the page has a
+    search bar. A snapshot is the state itself.
     """
 
     def __init__(self, config: WebShopConfig) -> None:
@@ -69,7 +69,8 @@ class WebShop:
             text=render(self._pages.nodes(state), self._view),
             choices=self._rules.choices(state),
             images=self._images(state),
-            terminal=state.kind == "done" or state.steps == self._limit,
+            terminal=state.kind == "done"
+            or (self._limit is not None and state.steps >= self._limit),
         )
 
     def _images(self, state: State) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
@@ -118,6 +119,19 @@ def test_a_time_limit_truncates(registered: None) -> None:
     env = gymnasium.make(IDS["game24"], turns=9, max_episode_steps=2)
     env.reset(seed=0)
     assert [env.step("x")[2:4] for _ in range(2)] == [(False, False), (False, True)]
+
+
+def test_a_limit_is_no_end_in_a_shop_either(registered: None) -> None:
+    pytest.importorskip("rapidfuzz")
+    env = gymnasium.make(IDS["webshop"], max_episode_steps=12)
+    env.reset(seed=0)
+    ended = [env.step("x")[2:4] for _ in range(12)]
+    assert ended == [(False, False)] * 11 + [(False, True)]
+
+
+def test_tasks_by_any_whole_number() -> None:
+    env = make_gym(kind="game24")
+    assert env.reset(options={"task": np.int64(3)}) == env.reset(options={"task": 3})
 
 
 def test_many_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from armap.envs.webshop.actions import Rules, parse
 from armap.envs.webshop.state import State
 from armap.envs.webshop.world import World, open_world
-from tests.shops import shop_config
+from tests.shops import shop_config, write_shop
 
 
 class Walk:
@@ -168,6 +169,18 @@ def test_strict_keeps_options_and_unsets_them(strict: Walk) -> None:
     strict("click[< prev]", "click[b000000006]")
     assert strict.state.options == (("color", "black"), ("size", "small"))
     assert strict("click[black]").state.options == (("size", "small"),)
+
+
+def test_strict_can_click_all_it_offers(tmp_path: Path) -> None:
+    write_shop(tmp_path)
+    listed = json.loads((tmp_path / "items_shuffle.json").read_text())
+    listed[6]["customization_options"] = {"Color": [{"value": "/Red"}, {"value": "blue/"}]}
+    (tmp_path / "items_shuffle.json").write_text(json.dumps(listed))
+    walk = Walk(open_world(shop_config(tmp_path, profile="strict")))
+    walk("search[6 shoes]", "click[b000000006]", "click[| red]")
+    assert {"| red", "blue |"} <= set(walk.offered)
+    assert walk.state.options == (("color", " | red"),)
+    assert walk("click[blue |]").state.options == (("color", "blue | "),)
 
 
 def test_strict_knows_no_prefixes(strict: Walk) -> None:

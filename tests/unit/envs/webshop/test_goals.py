@@ -133,7 +133,8 @@ def test_the_end_after_so_many_actions(shop_folder: Path) -> None:
     config = shop_config(shop_folder, max_steps=2)
     env = make_env(config)
     env.reset(tasks(config, "test")[0])
-    assert [env.step(Action(text="?")).terminal for _ in range(2)] == [False, True]
+    ended = [env.step(Action(text="?")).terminal for _ in range(4)]
+    assert ended == [False, True, True, True], "who steps on past the end sees no life"
 
 
 NOUNS = Stub()

@@ -31,6 +31,7 @@ from armap.envs.webshop.search.words import LONGEST, cut
         ("—…!?", []),
         ("สวัสดี", ["สวัสดี"]),
         ("١٢٣", ["١٢٣"]),
+        ("١\u066b٢ a\u0387b 1\u037e2", ["١\u066b٢", "a\u0387b", "1\u037e2"]),
     ],
 )  # fmt: skip
 def test_words(text: str, words: list[str]) -> None:
