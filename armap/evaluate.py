@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from armap.errors import EnvError
 from armap.oracle import Outcome
-from armap.rollout import replay
+from armap.rollout import compare, replay
 from armap.statistics import best_of, mean_interval, wilson
 from armap.types import Record, StopReason
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from armap.types import Plan, Trajectory, Usage
 
 __all__ = ["CurvePoint", "Graded", "Grader", "Row", "Summary", "curve", "oracle_row", "row"]
+
+
+_log = logging.getLogger(__name__)
 
 
 class Graded(Record):
@@ -107,7 +112,7 @@ class Grader:
         """Act out every candidate of a plan; those that are equal throughout once.
 
         Raises:
-            EnvError: an episode does not replay as recorded.
+            EnvError: an episode does not replay as recorded, twice.
         """
         known: dict[tuple[object, ...], Outcome | None] = {}
         outcomes = []
@@ -129,9 +134,18 @@ class Grader:
     def _outcome(self, trajectory: Trajectory) -> Outcome | None:
         if trajectory.stop is StopReason.FAILED:
             return None
+        try:
+            return self._acted(trajectory)
+        except EnvError as error:
+            _log.warning("grading %s again: %s", trajectory.task.name, error)
+        self.__exit__()  # what failed once (a simulator that died) gets a second chance
+        return self._acted(trajectory)
+
+    def _acted(self, trajectory: Trajectory) -> Outcome:
         if self._env is None:
             self._env = self._make()
-        replay(self._env, trajectory.task, trajectory.steps)
+        seen = replay(self._env, trajectory.task, trajectory.steps)
+        compare(trajectory.task, seen, trajectory.final, "at the end")
         return self._env.outcome()
 
 

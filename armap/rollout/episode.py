@@ -12,7 +12,8 @@ from armap.types import Failure, Observation, Situation, Step, StopReason, Traje
 
 if TYPE_CHECKING:
     from armap.protocols import Policy
-    from armap.rollout.live import Live, Point, Pool
+    from armap.rollout.live import Live, Point
+    from armap.rollout.pool import Pool
     from armap.types import Action, Limits, Proposal, Task
 
 __all__ = ["Episode", "Opening", "propose"]

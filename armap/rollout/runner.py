@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from armap.calls import session_scope
 from armap.rollout.episode import Episode, Opening, propose
-from armap.rollout.live import Pool
+from armap.rollout.pool import Pool
 from armap.types import Limits, Situation, Usage
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from armap.errors import BoundaryError
     from armap.protocols import Environment, Policy
-    from armap.rollout.live import Counts, Point
+    from armap.rollout.live import Point
+    from armap.rollout.pool import Counts
     from armap.types import Action, Proposal, Task, Trajectory
 
 __all__ = ["Runner"]
@@ -26,7 +27,7 @@ class Runner:
     """Runs episodes of one policy, as many at a time as callers ask for.
 
     Args:
-        make_env: makes an environment instance; :mod:`armap.rollout.live` says how they are
+        make_env: makes an environment instance; :mod:`armap.rollout.pool` says how they are
             shared.
         policy: proposes the actions.
         limits: bounds on one episode.
@@ -66,13 +67,18 @@ class Runner:
         notes: tuple[str, ...] = (),
         opening: Opening | None = None,
     ) -> Trajectory:
-        """Record one episode, however it ends. Arguments as for :meth:`episode`."""
+        """Record one episode, however it ends. Arguments as for :meth:`episode`.
+
+        Where instances are few and cannot be copied, as many episodes are played at a time as
+        there may be instances, and the others wait.
+        """
         episode = self.episode(task, seed=seed, start=start, notes=notes, opening=opening)
-        try:
-            while not await episode.turn():
-                pass
-        finally:
-            episode.leave()
+        async with self._pool.room():
+            try:
+                while not await episode.turn():
+                    pass
+            finally:
+                episode.leave()
         return episode.record()
 
     def episode(

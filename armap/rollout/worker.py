@@ -34,7 +34,9 @@ class Worker:
         Raises:
             TimeoutError: it takes longer than ``seconds``; the thread is lost to it.
         """
-        return await asyncio.wait_for(self.submit(work), seconds)
+        # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that meets a result.
+        async with asyncio.timeout(seconds):
+            return await self.submit(work)
 
     def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Have ``work`` done after what was given before."""

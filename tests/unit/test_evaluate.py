@@ -12,7 +12,7 @@ from armap.errors import EnvError
 from armap.evaluate import Graded, Grader, curve, oracle_row, row
 from armap.oracle import GradedEnvironment, Outcome
 from armap.synthesize.execute import execute
-from armap.types import Candidate, Observation, Plan, Score, StopReason, Task, Usage
+from armap.types import Action, Candidate, Observation, Plan, Score, StopReason, Task, Usage
 from tests.games import make_game
 
 TASK = make_task((4, 5, 6, 10), split="test")
@@ -81,6 +81,34 @@ def test_an_episode_that_did_not_happen_so_is_refused() -> None:
     trajectory = good.candidates[0].trajectory.model_copy(update={"steps": (bent,)})
     with pytest.raises(EnvError, match="diverged"):
         graded(good.model_copy(update={"candidates": (Candidate(trajectory=trajectory),)}))
+
+
+def test_an_end_that_does_not_repeat_is_refused() -> None:
+    good = plan(RIGHT, scores=(1.0,), chosen=0)
+    trajectory = good.candidates[0].trajectory
+    other = trajectory.final.model_copy(update={"text": "You lost."})
+    bent = trajectory.model_copy(update={"final": other})
+    with pytest.raises(EnvError, match=r"diverged at the end: 'Answer taken: 24\.', recorded 'You"):
+        graded(good.model_copy(update={"candidates": (Candidate(trajectory=bent),)}))
+
+
+def test_an_environment_that_dies_once_is_made_again(caplog: pytest.LogCaptureFixture) -> None:
+    class Dying(GradedGame24):
+        deaths = 1
+
+        def step(self, action: Action) -> Observation:
+            if Dying.deaths:
+                Dying.deaths -= 1
+                raise EnvError("the simulator was killed")
+            return super().step(action)
+
+    one = plan(RIGHT, scores=(1.0,), chosen=0)
+    with Grader(lambda: Dying(Game24Config())) as grader:
+        assert grader.grade(one) == graded(one)
+    assert "again: the simulator was killed" in caplog.text
+    Dying.deaths = 2
+    with Grader(lambda: Dying(Game24Config())) as grader, pytest.raises(EnvError, match="killed"):
+        grader.grade(one)
 
 
 def test_a_failed_candidate_is_lost_not_skipped() -> None:

@@ -33,6 +33,15 @@ class _Branch:
     arrival: asyncio.Future[Point] | Point | None = None
 
 
+_Told = tuple[tuple[str, str], ...]
+"""Thoughts and actions."""
+
+
+def _told(trajectory: Trajectory) -> _Told:
+    """What may differ between trajectories of one task: the rest follows from the actions."""
+    return tuple((step.action.thought, step.action.text) for step in trajectory.steps)
+
+
 class _Found(NamedTuple):
     """What a ticket left to be told of, besides its result."""
 
@@ -56,12 +65,12 @@ class Work:
     """What cut the search short, if something did."""
     _found: dict[int, _Found] = field(default_factory=dict[int, _Found])
     _advice: dict[int, str] = field(default_factory=dict[int, str])
-    _reflections: dict[tuple[str, ...], asyncio.Future[tuple[str, Usage]]] = field(
-        default_factory=dict[tuple[str, ...], "asyncio.Future[tuple[str, Usage]]"]
+    _reflections: dict[_Told, asyncio.Future[tuple[str, Usage]]] = field(
+        default_factory=dict[_Told, "asyncio.Future[tuple[str, Usage]]"]
     )
     _episodes: dict[int, Episode] = field(default_factory=dict[int, "Episode"])
-    _scores: dict[tuple[str, ...], asyncio.Future[list[Candidate]]] = field(
-        default_factory=dict[tuple[str, ...], "asyncio.Future[list[Candidate]]"]
+    _scores: dict[_Told, asyncio.Future[list[Candidate]]] = field(
+        default_factory=dict[_Told, "asyncio.Future[list[Candidate]]"]
     )
 
     @property
@@ -195,10 +204,10 @@ class Work:
 
     async def _judge(self, trajectory: Trajectory) -> Candidate:
         """The scored candidate; the reward model sees every trajectory once."""
-        actions = trajectory.actions
-        if actions not in self._scores:
-            self._scores[actions] = asyncio.ensure_future(self.context.scored([trajectory]))
-        (candidate,) = await self._scores[actions]
+        told = _told(trajectory)
+        if told not in self._scores:
+            self._scores[told] = asyncio.ensure_future(self.context.scored([trajectory]))
+        (candidate,) = await self._scores[told]
         return candidate
 
     def _is_poor(self, candidate: Candidate) -> bool:
@@ -212,13 +221,14 @@ class Work:
         if self.config.reflect == "attempt":
             self._advice[ticket.number] = listed(trajectory)
             return
-        first = trajectory.actions not in self._reflections
+        told = _told(trajectory)
+        first = told not in self._reflections
         if first:
             seed = derive(self.seed, "reflect", *trajectory.actions)
             asked = asyncio.ensure_future(reflect(self.context, trajectory, seed=seed))
-            self._reflections[trajectory.actions] = asked
+            self._reflections[told] = asked
         try:
-            note, usage = await self._reflections[trajectory.actions]
+            note, usage = await self._reflections[told]
         except BudgetSpent as error:
             self._stop(ticket, error)
         except ModelError as error:

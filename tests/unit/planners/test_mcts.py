@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 
@@ -20,6 +21,7 @@ from armap.planners.mcts import MCTS, MCTSConfig
 from armap.policy import PolicyConfig, PromptedPolicy
 from armap.protocols import Environment
 from armap.rollout import Runner
+from armap.seeding import derive
 from armap.types import (
     Action,
     Completions,
@@ -28,7 +30,9 @@ from armap.types import (
     Observation,
     Plan,
     Sampling,
+    Score,
     StopReason,
+    Trajectory,
     Usage,
 )
 from tests.contracts.test_planners import Near
@@ -85,6 +89,39 @@ def test_timing_decides_nothing(parallelism: int, flight: str) -> None:
     assert plan(config, player=Player(latency=0.01)) == at_once
     assert plan(config, make=Plain, player=Player(latency=0.004)) == at_once
     assert len(at_once.candidates) == 20
+
+
+def test_equal_actions_with_other_thoughts_are_judged_apart() -> None:
+    """Whichever of them is first to be done."""
+
+    class Thinking(Player):
+        async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
+            found = await super().complete(messages, sampling)
+            texts = (f"Thought: {sampling.seed}\nAction: {text}" for text in found.texts)
+            return found.model_copy(update={"texts": tuple(texts)})
+
+    class Reader:
+        """Likes some thoughts better."""
+
+        name = "reader"
+
+        async def score(self, trajectories: Sequence[Trajectory]) -> list[Score]:
+            told = [[step.action.thought for step in t.steps] for t in trajectories]
+            drawn = [Random(derive(0, *thoughts)).random() for thoughts in told]
+            return [Score(raw=value, calibrated=value) for value in drawn]
+
+        async def close(self) -> None:
+            return
+
+    def planned(latency: float) -> Plan:
+        policy = PromptedPolicy(Thinking(latency), PolicyConfig(parser="react"))
+        runner = Runner(lambda: Game24(Game24Config()), policy)
+        config = MCTSConfig(trajectories=30, width=4, parallelism=8)
+        return asyncio.run(MCTS(config, Context(runner, Reader())).plan(TASK, seed=1))
+
+    first = planned(0.0)
+    for latency in (0.0005, 0.002, 0.005):
+        assert planned(latency) == first
 
 
 def test_no_call_is_discarded() -> None:
