@@ -19,16 +19,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, overload
 from zlib import crc32
 
 import numpy as np
 
-from armap.envs.webshop.catalogue.catalogue import Catalogue, assemble, read_products
+from armap.envs.webshop.catalogue.catalogue import Catalogue, assemble, read_files
 from armap.envs.webshop.catalogue.columns import Columns
-from armap.envs.webshop.catalogue.official import read_mapping, stream_records
 from armap.envs.webshop.catalogue.product import Product, unpack
 from armap.envs.webshop.search.bm25 import Postings
 from armap.errors import ConfigError
@@ -171,9 +169,7 @@ def _build(files: Files, folder: Path, identity: dict[str, Any], limit: int | No
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     writer = _Writer(part / _PRODUCTS)
-    records = islice(stream_records(files.items), limit)
-    products = read_products(records, read_mapping(files.attributes))
-    sought = assemble(products, writer.keep)
+    sought = assemble(read_files(files, limit), writer.keep)
     writer.close()
     offsets = np.frombuffer(writer.offsets, np.int64)
     _save(part, sought, offsets)
