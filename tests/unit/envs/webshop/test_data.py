@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from armap.envs.webshop.catalogue import official
+from armap.envs.webshop.catalogue import disk, official
 from armap.envs.webshop.catalogue.disk import open_on_disk
 from armap.envs.webshop.catalogue.official import find_files, read_mapping, stream_records
 from armap.envs.webshop.config import WebShopConfig
@@ -278,6 +278,66 @@ def test_somebody_elses_folder_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no index"):
         open_world(config)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+def check_untouched(index: Path, data: Path, said: str) -> None:
+    """What is no index is refused, and nothing beside it is touched either."""
+    before = {path: path.read_bytes() for path in index.parent.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match=said):
+        open_on_disk(find_files(data, "auto"), index, limit=7)
+    for path, content in before.items():
+        assert path.read_bytes() == content
+
+
+def test_an_index_with_somebody_elses_file_in_it_is_not_touched(tmp_path: Path) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    open_on_disk(find_files(data, "auto"), index)
+    (index / "thesis.tex").write_text("years of work")
+    check_untouched(index, data, r"env\.index: .* would be deleted: .*'thesis\.tex'; set env")
+    (index / "header.json").unlink()
+    check_untouched(index, data, "thesis")
+
+
+@pytest.mark.parametrize("header", ['{"title": "mine"}', "[]", '{"identity": {}}', "not JSON"])
+def test_somebody_elses_header_is_not_touched(tmp_path: Path, header: str) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    index.mkdir()
+    (index / "header.json").write_text(header)
+    check_untouched(index, data, "its header is not an index's")
+
+
+def test_what_is_beside_an_index_is_not_touched(tmp_path: Path) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    (tmp_path / "index.part").mkdir()
+    (tmp_path / "index.part" / "letter.txt").write_text("dear")
+    (tmp_path / "index.lock").write_text("mine")
+    check_untouched(index, data, r"index\.part is no index")
+
+
+def test_a_build_that_was_stopped_begins_anew(tmp_path: Path) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    (tmp_path / "index.part").mkdir()
+    (tmp_path / "index.part" / "products.bin").write_text("half")
+    assert len(open_on_disk(find_files(data, "auto"), index).products) == 60
+    assert {path.name for path in index.iterdir()} == disk._NAMES
+    assert not (tmp_path / "index.part").exists()
+
+
+def test_an_index_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    data, link = write_shop(tmp_path / "data"), tmp_path / "link"
+    (tmp_path / "large").mkdir()
+    link.symlink_to(tmp_path / "large")
+    for limit in (7, 8):
+        assert len(open_on_disk(find_files(data, "auto"), link, limit=limit).products) == limit
+    assert link.is_symlink()
+
+
+def test_an_index_that_is_a_file(tmp_path: Path) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    index.write_text("mine")
+    check_untouched(index, data, r"env\.index: .*index is a file; set it to a folder")
+    check_untouched(index / "below", data, r"set env\.index to a folder")
+    assert not (tmp_path / "index.lock").exists()
 
 
 def test_gzip_is_read_without_unpacking(tmp_path: Path) -> None:
