@@ -30,6 +30,12 @@ Records = dict[str, Any]
 Size = Literal["small", "full"]
 """The two catalogues: of 1,000 products, and the full one."""
 
+_STEMS = {
+    "small": ("items_shuffle_1000", "items_ins_v2_1000"),
+    "full": ("items_shuffle", "items_ins_v2"),
+    "human": ("items_human_ins",),
+}
+"""Products and attributes of the two catalogues, and what people asked for."""
 _CHUNK = 1 << 24
 _LARGEST = 1 << 26
 """No product takes so many characters: beyond that the file is broken."""
@@ -68,25 +74,19 @@ def find_files(folder: Path, size: Literal["auto", "small", "full"]) -> Files:
     if size == "auto" and small and full:
         raise ConfigError(f"{folder}: holds both catalogues; set size: small or size: full")
     wanted: Size = "small" if size == "small" or (size == "auto" and small) else "full"
-    items, attributes = (_find(folder, stem) for stem in _stems(wanted))
+    items, attributes = (_find(folder, stem) for stem in _STEMS[wanted])
     if items is None:
-        raise ConfigError(f"{folder}: {_stems(wanted)[0]}.json is missing (or .json.gz)")
+        raise ConfigError(f"{folder}: {_STEMS[wanted][0]}.json is missing (or .json.gz)")
     if attributes is None:
         raise ConfigError(
-            f"{folder}: {_stems(wanted)[1]}.json is missing (or .json.gz), {items.name} needs it"
+            f"{folder}: {_STEMS[wanted][1]}.json is missing (or .json.gz), {items.name} needs it"
         )
-    return Files(items, attributes, _find(folder, "items_human_ins"))
+    return Files(items, attributes, _find(folder, *_STEMS["human"]))
 
 
-def missing_files(folder: Path, size: Size) -> tuple[str, ...]:
-    """Names of the files that a catalogue still needs; none when it can be opened."""
-    return tuple(f"{stem}.json" for stem in _stems(size) if _find(folder, stem) is None)
-
-
-def _stems(size: Size) -> tuple[str, str]:
-    """Products and attributes of a catalogue."""
-    tail = "_1000" if size == "small" else ""
-    return f"items_shuffle{tail}", f"items_ins_v2{tail}"
+def missing_files(folder: Path, what: Literal["small", "full", "human"]) -> tuple[str, ...]:
+    """Names of the files that a catalogue, or human goals for any, still need in ``folder``."""
+    return tuple(f"{stem}.json" for stem in _STEMS[what] if _find(folder, stem) is None)
 
 
 def _find(folder: Path, stem: str) -> Path | None:
