@@ -125,14 +125,18 @@ def _listed(path: Path, split: Split, count: int) -> list[int]:
     """Indices of a JSON file: a list (the test split), or lists by split."""
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"webshop: ids: no file {path}") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"webshop: env.ids: no file {path}") from error
+    except IsADirectoryError as error:
+        raise ConfigError(
+            f"webshop: env.ids: {path} is a folder; name a JSON file of indices in it"
+        ) from error
     except ValueError as error:
-        raise ConfigError(f"webshop: ids: {path} is not JSON: {error}") from error
+        raise ConfigError(f"webshop: env.ids: {path} is not JSON: {error}") from error
     lists = {"test": content} if isinstance(content, list) else content
     if not isinstance(lists, dict) or not isinstance(lists.get(split), list):
         raise ConfigError(
-            f"webshop: ids: {path} has no {split!r} list; write [0, 1] (test) or "
+            f"webshop: env.ids: {path} has no {split!r} list; write [0, 1] (test) or "
             '{"train": [...], "dev": [...], "test": [...]}'
         )
     found: list[int] = []
@@ -140,7 +144,7 @@ def _listed(path: Path, split: Split, count: int) -> list[int]:
         index = _number(entry)
         if index is None or not 0 <= index < count:
             raise ConfigError(
-                f"webshop: ids: {path}: {entry!r} is no index of the {count:,} goals here"
+                f"webshop: env.ids: {path}: {entry!r} is no index of the {count:,} goals here"
             )
         found.append(index)
     return found
@@ -151,4 +155,4 @@ def _number(entry: Any) -> int | None:
     if isinstance(entry, int) and not isinstance(entry, bool):
         return entry
     tail = str(entry).rpartition("_")[2]
-    return int(tail) if isinstance(entry, str) and tail.isdigit() else None
+    return int(tail) if isinstance(entry, str) and tail.isdecimal() else None

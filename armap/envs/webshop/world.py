@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from armap.envs.webshop.actions import Rules
-from armap.envs.webshop.catalogue.catalogue import Catalogue, in_memory, read_products
+from armap.envs.webshop.catalogue.catalogue import Catalogue, in_memory, read_files, read_products
 from armap.envs.webshop.catalogue.disk import open_on_disk
-from armap.envs.webshop.catalogue.official import find_files, read_mapping, stream_records
+from armap.envs.webshop.catalogue.official import find_files, read_mapping
 from armap.envs.webshop.config import EMBEDDED
 from armap.envs.webshop.goals.human import human_goals
 from armap.envs.webshop.goals.order import check_human, digest, in_index_order
@@ -39,6 +39,8 @@ class _Data(NamedTuple):
 
     catalogue: Catalogue
     instructions: Mapping[str, Sequence[Mapping[str, Any]]] | None
+    source: str
+    """Where these instructions come from, for what is said of them."""
 
 
 class World:
@@ -57,7 +59,7 @@ class World:
                 "put it there, or set goals: synthetic"
             )
         else:
-            goals = human_goals(data.catalogue, data.instructions, prices, draws)
+            goals = human_goals(data.catalogue, data.instructions, prices, draws, data.source)
         if not goals:
             raise DataError(f"{config.data}: no {config.goals} goals in this catalogue")
         self.goals: list[Goal] = in_index_order(goals)
@@ -113,21 +115,17 @@ def _open_data(data: str, size: Any, num_products: int | None, index: str | None
 
         made = make()
         products = read_products(islice(made.products, num_products), made.attributes)
-        return _Data(in_memory(products), made.instructions)
+        return _Data(in_memory(products), made.instructions, EMBEDDED)
     files = find_files(Path(data), size)
-    try:
-        catalogue = _catalogue(files, num_products, index)
-    except DataError as error:
-        raise DataError(f"{files.items}: {error}") from error
+    catalogue = _catalogue(files, num_products, index)
     asked = None if files.instructions is None else read_mapping(files.instructions)
-    return _Data(catalogue, asked)
+    return _Data(catalogue, asked, str(files.instructions))
 
 
 def _catalogue(files: Files, limit: int | None, index: str | None) -> Catalogue:
     """The catalogue of official files: in memory, or on disk where it is large."""
     if index is None and files.items.stat().st_size < _LARGE:
-        records = islice(stream_records(files.items), limit)
-        return in_memory(read_products(records, read_mapping(files.attributes)))
+        return in_memory(read_files(files, limit))
     name = files.items.name.partition(".")[0] + ("" if limit is None else f"_{limit}")
     folder = files.items.parent / ".armap" / name if index is None else Path(index)
     return open_on_disk(files, folder, limit=limit)

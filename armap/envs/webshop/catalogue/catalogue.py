@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from armap.envs.webshop.catalogue.columns import Columns, ColumnsBuilder
+from armap.envs.webshop.catalogue.official import read_mapping, stream_records
 from armap.envs.webshop.catalogue.product import pack, parse_product
 from armap.envs.webshop.search.build import IndexBuilder
 from armap.errors import DataError
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from armap.envs.webshop.catalogue.official import Files
     from armap.envs.webshop.catalogue.product import Product
     from armap.envs.webshop.search.bm25 import Postings
 
-__all__ = ["Catalogue", "Sought", "assemble", "in_memory", "read_products"]
+__all__ = ["Catalogue", "Sought", "assemble", "in_memory", "read_files", "read_products"]
 
 
 class Catalogue(NamedTuple):
@@ -41,10 +44,27 @@ class Sought(NamedTuple):
     digest: str
 
 
+def read_files(files: Files, limit: int | None = None) -> Iterator[Product]:
+    """Products of official files, of the first ``limit`` records.
+
+    Raises:
+        DataError: a file is damaged, or a record is no product; says which.
+    """
+    records = islice(stream_records(files.items), limit)
+    return read_products(records, read_mapping(files.attributes), f"{files.items}: ")
+
+
 def read_products(
-    records: Iterable[Mapping[str, Any]], attributes: Mapping[str, Mapping[str, Any]]
+    records: Iterable[Mapping[str, Any]],
+    attributes: Mapping[str, Mapping[str, Any]],
+    source: str = "",
 ) -> Iterator[Product]:
     """Products of official records; duplicates and records without a real asin are skipped.
+
+    Args:
+        records: as in ``items_shuffle*.json``.
+        attributes: as in ``items_ins_v2*.json``.
+        source: goes before what is said of a record.
 
     Raises:
         DataError: a record is no product; says which.
@@ -53,7 +73,7 @@ def read_products(
         try:
             product = parse_product(record, attributes.get(str(record.get("asin")), {}))
         except (DataError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"record {number:,}: {error}") from error
+            raise DataError(f"{source}record {number:,}: {error}") from error
         if product is not None:
             yield product
 

@@ -19,16 +19,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, overload
 from zlib import crc32
 
 import numpy as np
 
-from armap.envs.webshop.catalogue.catalogue import Catalogue, assemble, read_products
+from armap.envs.webshop.catalogue.catalogue import Catalogue, assemble, read_files
 from armap.envs.webshop.catalogue.columns import Columns
-from armap.envs.webshop.catalogue.official import read_mapping, stream_records
 from armap.envs.webshop.catalogue.product import Product, unpack
 from armap.envs.webshop.search.bm25 import Postings
 from armap.errors import ConfigError
@@ -48,6 +46,11 @@ FORMAT = 1
 _HEADER = "header.json"
 _PRODUCTS = "products.bin"
 _TERMS = "terms.bin"
+_COLUMNS = Columns._fields[:8]
+_POSTINGS = Postings._fields[1:6]
+_ARRAYS = (*_COLUMNS, *_POSTINGS, "offsets", "term_ends", "term_numbers")
+_NAMES = frozenset((_HEADER, _PRODUCTS, _TERMS, *(f"{name}.npy" for name in _ARRAYS)))
+"""All that an index ever holds: a folder with anything else in it is somebody's own."""
 _CHUNK = 1 << 22
 _TELL = 100_000
 _CACHED = 4096
@@ -57,19 +60,24 @@ _log = logging.getLogger(__name__)
 def open_on_disk(files: Files, folder: Path, *, limit: int | None = None) -> Catalogue:
     """The catalogue of ``files`` from ``folder``, which is built when it is not there.
 
-    A folder that is damaged, of another version, or of other files, is built anew.
+    An index that is damaged, of another version, or of other files, is built anew.
 
     Raises:
         ConfigError: the folder cannot be written, or is something else than an index.
         DataError: the official files are damaged.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"webshop: env.index: {folder} is a file; set it to a folder")
+    folder = folder.resolve()  # a link stays: what it leads to is built anew
     identity = _identity(files, limit)
     if _problem(folder, identity) is not None:
         with _alone(folder):
             # Another process may have built it while this one waited.
             problem = _problem(folder, identity)
             if problem is not None:
-                _make_room(folder, problem)
+                _check_replaceable(folder)
+                if folder.exists():
+                    _log.warning("webshop: %s: %s; building it anew", folder, problem)
                 _build(files, folder, identity, limit)
     return _opened(folder)
 
@@ -79,7 +87,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock of an index: one process at a time builds it."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_name(f"{folder.name}.lock").open("w")
+        lock = folder.with_name(f"{folder.name}.lock").open("a")
     except OSError as error:
         raise ConfigError(
             f"{folder.parent}: cannot be written ({error.strerror}); "
@@ -90,14 +98,35 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _make_room(folder: Path, problem: str) -> None:
-    """Say why what is there goes; refuse to touch what is no index."""
-    if not folder.exists():
-        return
-    names = {path.name for path in folder.iterdir()}
-    if names and not names & {_HEADER, _PRODUCTS, _TERMS}:
-        raise ConfigError(f"{folder}: is no index; set env.index to a folder of its own")
-    _log.warning("webshop: %s: %s; building it anew", folder, problem)
+def _check_replaceable(folder: Path) -> None:
+    """Refuse to delete what is no index, where one is built or where it goes."""
+    for place in (folder, _part(folder)):
+        names = {path.name for path in place.iterdir()} if place.is_dir() else set[str]()
+        if names - _NAMES:
+            reason = f"it also holds {min(names - _NAMES)!r}"
+        elif place == folder and names and not _vouched(folder, names):
+            reason = "its header is not an index's"
+        else:
+            continue
+        raise ConfigError(
+            f"webshop: env.index: {place} is no index, and would be deleted: {reason}; "
+            "set env.index to a folder of its own"
+        )
+
+
+def _vouched(folder: Path, names: set[str]) -> bool:
+    """Whether a folder with only an index's names is one."""
+    try:
+        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {_PRODUCTS, _TERMS} <= names  # damaged
+    identity = header.get("identity") if isinstance(header, dict) else None
+    return isinstance(identity, dict) and "format" in identity
+
+
+def _part(folder: Path) -> Path:
+    """Where an index is while it is being built."""
+    return folder.with_name(f"{folder.name}.part")
 
 
 def _identity(files: Files, limit: int | None) -> dict[str, Any]:
@@ -167,13 +196,11 @@ def _build(files: Files, folder: Path, identity: dict[str, Any], limit: int | No
         "webshop: building the index of %s once, in %s; a full catalogue takes some minutes",
         files.items, folder,
     )  # fmt: skip
-    part = folder.with_name(f"{folder.name}.part")
+    part = _part(folder)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     writer = _Writer(part / _PRODUCTS)
-    records = islice(stream_records(files.items), limit)
-    products = read_products(records, read_mapping(files.attributes))
-    sought = assemble(products, writer.keep)
+    sought = assemble(read_files(files, limit), writer.keep)
     writer.close()
     offsets = np.frombuffer(writer.offsets, np.int64)
     _save(part, sought, offsets)
@@ -216,13 +243,13 @@ def _opened(folder: Path) -> Catalogue:
     header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
     arrays = _Arrays(folder)
     columns = Columns(
-        **{name: arrays[name] for name in Columns._fields[:8]},
+        **{name: arrays[name] for name in _COLUMNS},
         categories=tuple(header["categories"]),
         queries=tuple(header["queries"]),
     )
     postings = Postings(
         vocabulary=Terms(_map(folder / _TERMS), arrays["term_ends"], arrays["term_numbers"]),
-        **{name: arrays[name] for name in Postings._fields[1:6]},
+        **{name: arrays[name] for name in _POSTINGS},
         filled=header["filled"],
     )
     products = Products(folder / _PRODUCTS, arrays["offsets"])

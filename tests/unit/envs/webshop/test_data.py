@@ -6,14 +6,15 @@ import gzip
 import json
 import logging
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from armap.envs.webshop.catalogue import official
+from armap.envs.webshop.catalogue import disk, official
 from armap.envs.webshop.catalogue.disk import open_on_disk
-from armap.envs.webshop.catalogue.official import find_files, stream_records
+from armap.envs.webshop.catalogue.official import find_files, read_mapping, stream_records
 from armap.envs.webshop.config import WebShopConfig
 from armap.envs.webshop.search.bm25 import Bm25
 from armap.envs.webshop.world import open_world
@@ -73,12 +74,41 @@ def change(folder: Path, **fields: object) -> None:
         (
             lambda f: (f / "items_human_ins.json").write_text('{"B0XXXXXXXX": []}'),
             DataError,
-            "are missing from this catalogue",
+            "missing from this catalogue",
         ),
         (
             lambda f: (f / "items_human_ins.json").write_text('{"B000000001": [{}]}'),
             DataError,
             "B000000001: 'instruction' is missing",
+        ),
+        (
+            lambda f: (f / "items_human_ins.json").write_text('{"B000000001": {"attributes": []}}'),
+            DataError,
+            "B000000001: the wrong file: wanted a list",
+        ),
+        (
+            lambda f: (f / "items_human_ins.json").write_text('{"B000000001": ["x"]}'),
+            DataError,
+            "B000000001: 'instruction' is missing in 'x'",
+        ),
+        (
+            lambda f: (f / "items_human_ins.json").write_text(
+                '{"B000000001": [{"instruction": 1}]}'
+            ),
+            DataError,
+            "B000000001: 'instruction' must be a str: 1",
+        ),
+        (
+            lambda f: change(f, name="Lamp \ud83d"),
+            DataError,
+            r"record 2: product 'B000000002': holds half a character: .*Lamp \\ud83d'; mend",
+        ),
+        (
+            lambda f: (f / "items_ins_v2.json").write_text(
+                '{"B000000001": {"attributes": ["dim \\uDC00"]}}'
+            ),
+            DataError,
+            "entry 'B000000001': holds half a character",
         ),
     ],
 )
@@ -89,8 +119,16 @@ def test_bad_data_is_one_clear_line(
     spoil(folder)
     with pytest.raises(kind, match=said) as caught:
         open_world(shop_config(folder, goals="human"))
-    assert str(tmp_path) in str(caught.value) or "human instruction" in str(caught.value)
+    assert str(caught.value).count(str(tmp_path)) == 1, caught.value
     assert "\n" not in str(caught.value)
+
+
+def test_halves_that_make_a_whole_character_are_read(tmp_path: Path) -> None:
+    folder = write_shop(tmp_path)
+    change(folder, name="Lamp \N{BLACK SUN WITH RAYS} \N{SUN WITH FACE}")
+    assert r"\ud83c\udf1e" in items(folder).read_text()
+    catalogue = open_world(shop_config(folder)).shop.catalogue
+    assert catalogue.products[2].title == "Lamp \N{BLACK SUN WITH RAYS} \N{SUN WITH FACE}"
 
 
 def test_no_folder(tmp_path: Path) -> None:
@@ -123,6 +161,22 @@ def test_a_truncated_archive(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match="damaged or truncated"):
         open_world(shop_config(folder))
+
+
+def test_a_damaged_archive_wherever_the_damage_is(tmp_path: Path) -> None:
+    path = tmp_path / "items_ins_v2.json.gz"
+    whole = gzip.compress(json.dumps({f"B{n:09d}": {"a": [n * n]} for n in range(999)}).encode())
+    refused = set()
+    for place in range(12, len(whole) - 8, len(whole) // 60):
+        content = bytearray(whole)
+        content[place] ^= 0x55
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"items_ins_v2\.json\.gz: not whole JSON") as caught:
+            read_mapping(path)
+        refused.add(type(caught.value.__cause__))
+        with pytest.raises(DataError):
+            list(stream_records(path))
+    assert zlib.error in refused
 
 
 def test_products_that_the_original_skips(tmp_path: Path) -> None:
@@ -224,6 +278,66 @@ def test_somebody_elses_folder_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no index"):
         open_world(config)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+def check_untouched(index: Path, data: Path, said: str) -> None:
+    """What is no index is refused, and nothing beside it is touched either."""
+    before = {path: path.read_bytes() for path in index.parent.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match=said):
+        open_on_disk(find_files(data, "auto"), index, limit=7)
+    for path, content in before.items():
+        assert path.read_bytes() == content
+
+
+def test_an_index_with_somebody_elses_file_in_it_is_not_touched(tmp_path: Path) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    open_on_disk(find_files(data, "auto"), index)
+    (index / "thesis.tex").write_text("years of work")
+    check_untouched(index, data, r"env\.index: .* would be deleted: .*'thesis\.tex'; set env")
+    (index / "header.json").unlink()
+    check_untouched(index, data, "thesis")
+
+
+@pytest.mark.parametrize("header", ['{"title": "mine"}', "[]", '{"identity": {}}', "not JSON"])
+def test_somebody_elses_header_is_not_touched(tmp_path: Path, header: str) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    index.mkdir()
+    (index / "header.json").write_text(header)
+    check_untouched(index, data, "its header is not an index's")
+
+
+def test_what_is_beside_an_index_is_not_touched(tmp_path: Path) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    (tmp_path / "index.part").mkdir()
+    (tmp_path / "index.part" / "letter.txt").write_text("dear")
+    (tmp_path / "index.lock").write_text("mine")
+    check_untouched(index, data, r"index\.part is no index")
+
+
+def test_a_build_that_was_stopped_begins_anew(tmp_path: Path) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    (tmp_path / "index.part").mkdir()
+    (tmp_path / "index.part" / "products.bin").write_text("half")
+    assert len(open_on_disk(find_files(data, "auto"), index).products) == 60
+    assert {path.name for path in index.iterdir()} == disk._NAMES
+    assert not (tmp_path / "index.part").exists()
+
+
+def test_an_index_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    data, link = write_shop(tmp_path / "data"), tmp_path / "link"
+    (tmp_path / "large").mkdir()
+    link.symlink_to(tmp_path / "large")
+    for limit in (7, 8):
+        assert len(open_on_disk(find_files(data, "auto"), link, limit=limit).products) == limit
+    assert link.is_symlink()
+
+
+def test_an_index_that_is_a_file(tmp_path: Path) -> None:
+    data, index = write_shop(tmp_path / "data"), tmp_path / "index"
+    index.write_text("mine")
+    check_untouched(index, data, r"env\.index: .*index is a file; set it to a folder")
+    check_untouched(index / "below", data, r"set env\.index to a folder")
+    assert not (tmp_path / "index.lock").exists()
 
 
 def test_gzip_is_read_without_unpacking(tmp_path: Path) -> None:

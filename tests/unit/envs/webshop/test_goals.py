@@ -95,8 +95,14 @@ def test_lists_from_a_file(shop_folder: Path, tmp_path: Path) -> None:
     path.write_text("[")
     with pytest.raises(ConfigError, match="is not JSON"):
         tasks(config, "test")
+    path.write_text('["x_²"]')
+    with pytest.raises(ConfigError, match="'x_²' is no index of the"):
+        tasks(config, "test")
     path.unlink()
-    with pytest.raises(ConfigError, match="no file"):
+    with pytest.raises(ConfigError, match=r"env\.ids: no file"):
+        tasks(config, "test")
+    path.mkdir()
+    with pytest.raises(ConfigError, match=r"env\.ids: .*ids\.json is a folder; name a JSON file"):
         tasks(config, "test")
 
 
