@@ -29,13 +29,16 @@ from armap.types import (
     Message,
     Observation,
     Plan,
+    Proposal,
     Sampling,
     Score,
+    Situation,
     StopReason,
     Trajectory,
     Usage,
 )
 from tests.contracts.test_planners import Near
+from tests.contracts.worlds import Corridor
 from tests.player import Player
 
 TASK = tasks("dev")[2]
@@ -94,11 +97,23 @@ def test_timing_decides_nothing(parallelism: int, flight: str) -> None:
 def test_equal_actions_with_other_thoughts_are_judged_apart() -> None:
     """Whichever of them is first to be done."""
 
-    class Thinking(Player):
-        async def complete(self, messages: Sequence[Message], sampling: Sampling) -> Completions:
-            found = await super().complete(messages, sampling)
-            texts = (f"Thought: {sampling.seed}\nAction: {text}" for text in found.texts)
-            return found.model_copy(update={"texts": tuple(texts)})
+    class Thinker:
+        """Left or right, each time for another reason; answers at its own pace."""
+
+        name = "thinker"
+
+        def __init__(self, pace: int) -> None:
+            self.pace = Random(pace)
+
+        async def propose(self, situation: Situation, *, k: int, seed: int) -> Proposal:
+            await asyncio.sleep(self.pace.random() * 0.003)
+            texts = [Random(derive(seed, n)).choice(("left", "right")) for n in range(k)]
+            return Proposal(
+                actions=tuple(Action(text=text, thought=f"{seed}") for text in texts), usage=Usage()
+            )
+
+        async def close(self) -> None:
+            return
 
     class Reader:
         """Likes some thoughts better."""
@@ -108,20 +123,21 @@ def test_equal_actions_with_other_thoughts_are_judged_apart() -> None:
         async def score(self, trajectories: Sequence[Trajectory]) -> list[Score]:
             told = [[step.action.thought for step in t.steps] for t in trajectories]
             drawn = [Random(derive(0, *thoughts)).random() for thoughts in told]
+            await asyncio.sleep(0.001)
             return [Score(raw=value, calibrated=value) for value in drawn]
 
         async def close(self) -> None:
             return
 
-    def planned(latency: float) -> Plan:
-        policy = PromptedPolicy(Thinking(latency), PolicyConfig(parser="react"))
-        runner = Runner(lambda: Game24(Game24Config()), policy)
-        config = MCTSConfig(trajectories=30, width=4, parallelism=8)
-        return asyncio.run(MCTS(config, Context(runner, Reader())).plan(TASK, seed=1))
+    def planned(seed: int, pace: int) -> Plan:
+        runner = Runner(lambda: Corridor(length=9), Thinker(pace), Limits(max_steps=4))
+        config = MCTSConfig(trajectories=12, width=2, depth=2, parallelism=6, patience=30)
+        task = Corridor.tasks("dev")[0]
+        return asyncio.run(MCTS(config, Context(runner, Reader())).plan(task, seed=seed))
 
-    first = planned(0.0)
-    for latency in (0.0005, 0.002, 0.005):
-        assert planned(latency) == first
+    for seed in range(12):
+        first = planned(seed, pace=0)
+        assert all(planned(seed, pace) == first for pace in (1, 2, 3))
 
 
 def test_no_call_is_discarded() -> None:
