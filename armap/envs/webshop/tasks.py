@@ -41,6 +41,7 @@ _PUBLISHED: dict[str, dict[Split, tuple[int, int | None]]] = {
 
 
 _HELD: tuple[Split, ...] = ("test", "dev")
+_FORM = 'write [0, 1] (test) or {"train": [...], "dev": [...], "test": [...]}'
 
 
 def make_task(world: World, index: int, *, split: Split) -> Task:
@@ -99,11 +100,14 @@ def subjects(world: World, trajectory: Trajectory) -> frozenset[str]:
 
 
 def _held(config: WebShopConfig, split: Split, world: World) -> Iterable[int]:
-    """Indices of a split; none where a file of indices has no such split."""
-    try:
-        return _indices(config, split, world)
-    except ConfigError:
+    """Indices of a split; none where a file of indices leaves it out.
+
+    Raises:
+        ConfigError: the file is damaged: nobody may learn from what it means to hold back.
+    """
+    if config.ids is not None and split not in _lists(Path(config.ids)):
         return ()
+    return _indices(config, split, world)
 
 
 def _indices(config: WebShopConfig, split: Split, world: World) -> Iterable[int]:
@@ -121,8 +125,8 @@ def _indices(config: WebShopConfig, split: Split, world: World) -> Iterable[int]
             return range(count)[first:end]
 
 
-def _listed(path: Path, split: Split, count: int) -> list[int]:
-    """Indices of a JSON file: a list (the test split), or lists by split."""
+def _lists(path: Path) -> dict[str, Any]:
+    """What a JSON file of indices holds by split; a list alone is the test split."""
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -133,12 +137,18 @@ def _listed(path: Path, split: Split, count: int) -> list[int]:
         ) from error
     except ValueError as error:
         raise ConfigError(f"webshop: env.ids: {path} is not JSON: {error}") from error
-    lists = {"test": content} if isinstance(content, list) else content
-    if not isinstance(lists, dict) or not isinstance(lists.get(split), list):
-        raise ConfigError(
-            f"webshop: env.ids: {path} has no {split!r} list; write [0, 1] (test) or "
-            '{"train": [...], "dev": [...], "test": [...]}'
-        )
+    if isinstance(content, dict):
+        return content
+    if isinstance(content, list):
+        return {"test": content}
+    raise ConfigError(f"webshop: env.ids: {path} is no list of indices; {_FORM}")
+
+
+def _listed(path: Path, split: Split, count: int) -> list[int]:
+    """The indices of one split."""
+    lists = _lists(path)
+    if not isinstance(lists.get(split), list):
+        raise ConfigError(f"webshop: env.ids: {path} has no {split!r} list; {_FORM}")
     found: list[int] = []
     for entry in lists[split]:
         index = _number(entry)

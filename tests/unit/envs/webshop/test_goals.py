@@ -17,7 +17,7 @@ from armap.envs.webshop.goals.goal import Goal
 from armap.envs.webshop.graded.english import english_words
 from armap.envs.webshop.graded.nouns import Rule, Stub, make_nouns
 from armap.envs.webshop.graded.reward import Purchase, colour, grade
-from armap.envs.webshop.tasks import make_task, tasks
+from armap.envs.webshop.tasks import make_task, reserved_products, tasks
 from armap.envs.webshop.world import open_world
 from armap.errors import ConfigError, EnvError
 from armap.types import Action, Observation, Step, StopReason, Task, Trajectory
@@ -104,6 +104,20 @@ def test_lists_from_a_file(shop_folder: Path, tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(ConfigError, match=r"env\.ids: .*ids\.json is a folder; name a JSON file"):
         tasks(config, "test")
+
+
+@pytest.mark.parametrize("damaged", ['{"test": [0, 99999], "train": [1]}', "7", "["])
+def test_a_damaged_list_does_not_let_test_products_into_pairs(
+    shop_folder: Path, tmp_path: Path, damaged: str
+) -> None:
+    path = tmp_path / "ids.json"
+    config = shop_config(shop_folder, protocol="ids", ids=str(path))
+    path.write_text('{"test": [0], "train": [1]}')
+    goals = open_world(config).goals
+    assert reserved_products(config) == {goals[0].asin.lower()}
+    path.write_text(damaged)
+    with pytest.raises(ConfigError, match=r"env\.ids"):
+        reserved_products(config)
 
 
 def test_ids_need_their_protocol() -> None:
