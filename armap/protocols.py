@@ -45,8 +45,9 @@ class Environment(Protocol):
 
     Two attributes are optional: ``blocking`` (True: steps wait for a process or a socket, so
     they run in a thread) and ``capacity`` (at most so many instances live at once in this
-    process; without it as many as there are episodes in flight). Instances are reused: after
-    an episode comes the ``reset`` of the next.
+    process; without it as many as there are episodes in flight, and with it, unless there are
+    snapshots, as many whole episodes are played at a time). Instances are reused: after an
+    episode comes the ``reset`` of the next.
     """
 
     def reset(self, task: Task) -> Observation:
