@@ -54,7 +54,7 @@ for kind in vllm vllm-uncached; do
 done
 
 # (c) The tests.
-"$python" -m pytest -m vllm tests -p no:cacheprovider 2>&1 | tee "$folder/pytest.log"
+"$python" -m pytest -m vllm tests/unit/llms/test_vllm_engine.py tests/contracts/test_chat_models.py -p no:cacheprovider 2>&1 | tee "$folder/pytest.log"
 
 {
   "$python" benchmarks/vllm_cpu.py table "$measured"
