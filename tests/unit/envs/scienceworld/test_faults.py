@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -213,6 +214,21 @@ def test_a_java_that_is_closed_while_it_starts_is_ended_at_once(tmp_path: Path) 
         reset.result(SOON)
     (pid,) = map(int, pids.read_text().split())
     assert gone(pid)
+
+
+def test_an_answer_that_was_not_waited_for_is_not_taken_for_the_next() -> None:
+    env = ScienceWorld(PATIENT)
+    first = env.reset(TASK)
+    pid = stopped(env.pid)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        env.step(Action(text="look around"))
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+    with pytest.raises(EnvError):
+        env.step(Action(text="inventory"))
+    assert env.reset(TASK) == first
+    env.close()
 
 
 def test_an_expert_lets_go_of_a_hung_java(tmp_path: Path) -> None:
