@@ -64,6 +64,7 @@ def task_of(variation: Variation) -> Task:
 def solutions(variations: list[Variation]) -> dict[Variation, tuple[str, ...]]:
     """Forty actions at most that solve each."""
     simulator, found = Simulator(Launch()), {}
+    simulator.start()
     for variation in variations:
         simulator.load(variation.kind.name, variation.number, "easy", gold=True)
         found[variation] = simulator.gold()[:40]

@@ -270,11 +270,12 @@ def tasks(
     Example: armap tasks webshop --set data=data/webshop --set goals=synthetic --limit 3
     """
     from armap.config import load_env
-    from armap.envs import TaskSelection, select_tasks
+    from armap.envs import TaskSelection, find_tasks
 
     config = load_env(env, settings or ())
-    for task in select_tasks(config, TaskSelection(split=split, limit=limit)):
-        typer.echo(task.model_dump_json() if as_json else f"{task.name}\t{task.instruction}")
+    for task in find_tasks(config, TaskSelection(split=split, limit=limit)):
+        asked = " ".join(task.instruction.split())
+        typer.echo(task.model_dump_json() if as_json else f"{task.name}\t{asked}")
 
 
 @importing.command("tot-log")

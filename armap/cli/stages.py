@@ -42,11 +42,19 @@ def spare_the_collector() -> None:
 
 
 def _what_next(out: str) -> str:
-    from armap.report.failures import read_failures
+    from armap.calls import JOURNAL
+    from armap.report.failures import first_failure, read_failures
 
-    if "RunBudgetSpent" in read_failures(Path(out)).tasks:
+    run = Path(out)
+    if "RunBudgetSpent" in read_failures(run).tasks:
         return "the budget is spent; raise budget.run and run again to go on"
-    return f"run again to retry what failed; `armap calls {out}` tells of it"
+    first = first_failure(run)
+    told = "run again to retry what failed"
+    if (run / JOURNAL).is_file():
+        told += f"; `armap calls {out}` tells of it"
+    if first is not None:
+        told += f"; the first failure ({first.kind}): {first.message}"
+    return told
 
 
 def _show(result: object) -> None:

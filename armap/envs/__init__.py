@@ -19,7 +19,7 @@ from armap.envs.game24.measures import MEASURES as GAME24_MEASURES
 from armap.envs.game24.puzzles import tasks as game24_tasks
 from armap.envs.scienceworld.env import ScienceWorld, ScienceWorldConfig
 from armap.envs.scienceworld.measures import MEASURES as SCIENCEWORLD_MEASURES
-from armap.envs.scienceworld.tasks import describe, variations
+from armap.envs.scienceworld.tasks import Descriptions, variations
 from armap.envs.ungraded import Ungraded
 from armap.envs.webshop.config import WebShopConfig
 from armap.envs.webshop.measures import MEASURES as WEBSHOP_MEASURES
@@ -39,7 +39,9 @@ __all__ = [
     "KINDS",
     "AnyEnvConfig",
     "EnvConfig",
+    "Found",
     "TaskSelection",
+    "find_tasks",
     "fingerprint",
     "learnable",
     "make_answer",
@@ -59,6 +61,10 @@ KINDS = ("game24", "scienceworld", "webshop")
 
 AnyEnvConfig = Game24Config | ScienceWorldConfig | WebShopConfig | ImportConfig
 EnvConfig = Annotated[AnyEnvConfig, Field(discriminator="kind")]
+
+
+Found = list[Task] | Descriptions
+"""Tasks that are at hand, or that an environment tells one by one while they are iterated over."""
 
 
 class TaskSelection(Record):
@@ -198,12 +204,22 @@ def select_tasks(config: AnyEnvConfig, selection: TaskSelection) -> list[Task]:
 
     Raises:
         ConfigError: nothing is left of the selection.
+        EnvError: the environment failed to tell what they ask for.
+    """
+    return list(find_tasks(config, selection))
+
+
+def find_tasks(config: AnyEnvConfig, selection: TaskSelection) -> Found:
+    """The same, without a wait: what each asks for may take a while to tell, see :data:`Found`.
+
+    Raises:
+        ConfigError: nothing is left of the selection.
     """
     if selection.file is not None:
         found = read_tasks(Path(selection.file))
     elif isinstance(config, ScienceWorldConfig):
         chosen = narrow(variations(config, selection.split), selection)
-        return describe(config, chosen, split=selection.split)
+        return Descriptions(config, chosen, selection.split)
     else:
         found = _split(config, selection.split)
     return narrow(found, selection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ConfigDict, Field
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["MEANINGS", "Failures", "read_failures"]
+__all__ = ["MEANINGS", "Failures", "first_failure", "read_failures"]
 
 R = TypeVar("R", bound=Record)
 
@@ -105,6 +106,17 @@ def read_failures(run: Path, *, exploring: bool = False) -> Failures:
             lost.append(plan.failures[0])
         cut += any(_is_budget(failure.kind) for failure in plan.failures)
     return Failures(calls=calls, branches=_kinds(branches), tasks=_kinds(lost), cut=cut)
+
+
+def first_failure(run: Path) -> Failure | None:
+    """What failed first in the folder ``run``: an episode or task, or else a branch of a plan.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    lost = (line.failure for line in _lines(run / "failures.jsonl", _Lost) if line.failure)
+    branches = (it for plan in _lines(run / "plans.jsonl", _Planned) for it in plan.failures)
+    return next(chain(lost, branches), None)
 
 
 class _Lost(Record):

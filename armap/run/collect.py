@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from armap.batching import finish
 from armap.collect import Effort, collect
 from armap.config import FREE
-from armap.envs import make_env, select_tasks
+from armap.envs import find_tasks, make_env
 from armap.envs.scienceworld.env import ScienceWorldConfig
 from armap.envs.scienceworld.expert import NoisyExpert
 from armap.policy import PromptedPolicy
@@ -17,6 +17,7 @@ from armap.rollout import Runner
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
+from armap.run.tasks import read_all
 from armap.run.world import world_of
 from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Trajectory
@@ -36,7 +37,7 @@ def run_collect(
 ) -> JsonLines[Trajectory]:
     """Explore; leaves ``trajectories.jsonl`` (sorted) and, if any, ``failures.jsonl``."""
     watch = progress or Quiet()
-    tasks = select_tasks(run.env, run.tasks)
+    found = find_tasks(run.env, run.tasks)
     path = Path(run.out)
     origin = Origin(world=world_of(run))
     with RunFolder.open(
@@ -50,6 +51,7 @@ def run_collect(
         done = folder.lines("trajectories.jsonl", Trajectory)
         if folder.manifest.finished:
             return done
+        tasks = read_all(found, watch)
         failed = folder.lines("failures.jsonl", Trajectory)
         failed.clear()
         total = len(tasks) * run.samples

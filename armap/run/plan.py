@@ -9,7 +9,7 @@ from armap.batching import finish, for_each
 from armap.calls import task_scope
 from armap.collect import Health
 from armap.config import FREE
-from armap.envs import make_answer, make_env, make_measures, narrow, select_tasks
+from armap.envs import find_tasks, make_answer, make_env, make_measures, narrow
 from armap.envs.scienceworld.expert import EXPERT
 from armap.errors import BoundaryError, BudgetSpent, ConfigError, RunBudgetSpent
 from armap.objective import Objective
@@ -22,6 +22,7 @@ from armap.run.grade import evaluate
 from armap.run.model import recorded_model
 from armap.run.order import Placed, by_task
 from armap.run.progress import Progress, Quiet
+from armap.run.tasks import read_all
 from armap.run.world import world_of
 from armap.storage import JsonLines, Origin, RunFolder
 from armap.types import Failure, Plan, Record, Task
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from armap.calls import Recorded
     from armap.config import PlanRun
+    from armap.envs import Found
     from armap.evaluate import Summary
     from armap.protocols import RewardModel
     from armap.types import Trajectory
@@ -57,7 +59,7 @@ def run_plan(
     Returns None when the run is configured not to evaluate, or nothing could be planned.
     """
     watch = progress or Quiet()
-    tasks = tasks_of(run)
+    found = tasks_of(run)
     path = Path(run.out)
     opened = RunFolder.open(
         path,
@@ -69,6 +71,7 @@ def run_plan(
     )
     with opened as folder:
         if not folder.manifest.finished:
+            tasks = read_all(found, watch)
             model = recorded_model(run, folder, watch)
             if plan_tasks(run, tasks, folder, model, watch):
                 folder.finish()
@@ -106,14 +109,13 @@ def plan_tasks(
     return count == len(tasks) and not work.failures
 
 
-def tasks_of(run: PlanRun) -> list[Task]:
+def tasks_of(run: PlanRun) -> Found:
     """The tasks to plan: those of the stored candidates when there are such."""
     if (folder := stored_in(run.planner)) is not None:
         stored = stored_candidates(folder)
         _refuse_experts(run, stored)
-        found = [group[0].task for group in stored.values()]
-        return narrow(found, run.tasks)
-    return select_tasks(run.env, run.tasks)
+        return narrow([group[0].task for group in stored.values()], run.tasks)
+    return find_tasks(run.env, run.tasks)
 
 
 def _refuse_experts(run: PlanRun, stored: Mapping[str, Sequence[Trajectory]]) -> None:

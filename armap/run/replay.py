@@ -11,6 +11,7 @@ from armap.run.grade import evaluate
 from armap.run.model import replayed_model
 from armap.run.plan import plan_tasks, tasks_of
 from armap.run.progress import Progress, Quiet
+from armap.run.tasks import read_all
 from armap.run.world import world_of
 from armap.storage import Origin, RunFolder, read_records
 from armap.types import Plan, Record
@@ -61,7 +62,7 @@ def replay_plan(
     run = load_manifest_run(source, "plan", settings=settings, out=str(out))
     assert isinstance(run, PlanRun)
     before = _plans(source)
-    tasks = [task for task in tasks_of(run) if task.name in before]
+    tasks = [task for task in read_all(tasks_of(run), watch) if task.name in before]
     origin = Origin(world=world_of(run))
     with RunFolder.open(
         out, stage="plan", config=run, free=FREE, origin=origin, overwrite=overwrite

@@ -58,7 +58,7 @@ def _committed_early(actions: Sequence[str], rng: Random) -> Actions:
 
 def _cut_short(actions: Sequence[str], rng: Random) -> Actions:
     """The end is missing."""
-    return tuple(actions[: rng.randrange(len(actions))])
+    return tuple(actions[: rng.randrange(1, len(actions))]) if len(actions) > 1 else ()
 
 
 CHANGES: Mapping[str, Callable[[Sequence[str], Random], Actions]] = {
@@ -68,7 +68,10 @@ CHANGES: Mapping[str, Callable[[Sequence[str], Random], Actions]] = {
     "committed early": _committed_early,
     "cut short": _cut_short,
 }
-"""Changed actions by kind of change; the input holds at least one action."""
+"""Changed actions by kind of change; the input holds at least one action.
+
+Of a single action some leave none; of more, at least one is left.
+"""
 
 _PARTICLES = {"on", "to", "in", "up", "at"}
 

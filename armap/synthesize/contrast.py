@@ -11,13 +11,14 @@ with which the better episode ends is dropped, so that a pair always shows a dif
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from random import Random
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field
 
-from armap.errors import DataError
+from armap.errors import DataError, EnvError
 from armap.seeding import derive
 from armap.synthesize.changes import CHANGES
 from armap.synthesize.execute import act_out
@@ -53,6 +54,14 @@ class ContrastConfig(Record):
     """Both sides are cut to so many steps at most; pairs that part later are left out."""
 
 
+_TRIES = 2
+"""A rival that the environment fails at is acted out once more, as if nothing had been."""
+_HOPELESS = 5
+"""So many failures in a row end the synthesis: the environment is broken."""
+
+_log = logging.getLogger(__name__)
+
+
 class _Rival(NamedTuple):
     trajectory: Trajectory
     how: str
@@ -82,7 +91,8 @@ def contrast(
     Raises:
         DataError: a trajectory is of a test task, or none is learnable: what is to be measured on
             may not be learned from.
-        EnvError: the environment failed.
+        EnvError: the environment failed several times in a row. Less often, it is tried once
+            more, and then goes without that rival.
     """
     tested = next((t for t in (*better, *worse) if t.task.split == "test"), None)
     if tested is not None:
@@ -124,6 +134,8 @@ class _Maker:
         self._better = better
         self._env = env
         self._learnable = learnable
+        self._failures = 0
+        """Of the environment, in a row."""
         self._worse: dict[str, list[Trajectory]] = defaultdict(list)
         for trajectory in worse:
             self._worse[_key(trajectory.task)].append(trajectory)
@@ -132,7 +144,11 @@ class _Maker:
         """All pairs that one better episode is the chosen side of."""
         seen: set[tuple[str, ...]] = {chosen.actions}
         for rival in self._rivals(chosen, rng):
-            if rival.trajectory.actions in seen or chosen.final == rival.trajectory.final:
+            if (
+                not rival.trajectory.steps
+                or rival.trajectory.actions in seen
+                or chosen.final == rival.trajectory.final
+            ):
                 continue
             seen.add(rival.trajectory.actions)
             if not self._learnable(rival.trajectory):
@@ -162,11 +178,10 @@ class _Maker:
         for _ in range(self._config.made):
             how = rng.choice(sorted(CHANGES))
             actions = CHANGES[how](chosen.actions, rng)
-            yield _Rival(self._acted(chosen.task, actions, how), how, chosen.key)
+            yield from self._made(chosen.task, actions, how, chosen.key)
         others = [t for t in self._better if _key(t.task) != _key(chosen.task)]
         for other in rng.sample(others, min(len(others), self._config.foreign)):
-            how = "another task's actions"
-            yield _Rival(self._acted(chosen.task, other.actions, how), how, other.key)
+            yield from self._made(chosen.task, other.actions, "another task's actions", other.key)
 
     def _cut_at(self, chosen: Trajectory, rejected: Trajectory, rng: Random) -> int | None:
         """After how many steps both sides end; None when they part too late for that."""
@@ -177,6 +192,21 @@ class _Maker:
         if rng.random() < self._config.cut and parted < len(chosen.steps):
             longest = rng.randint(parted + 1, len(chosen.steps))
         return min(longest, self._config.steps)
+
+    def _made(self, task: Task, actions: Sequence[str], how: str, source: str) -> Iterator[_Rival]:
+        """A rival that is acted out; none without actions, or when the world fails at it twice."""
+        for _ in range(_TRIES if actions else 0):
+            try:
+                acted = self._acted(task, actions, how)
+            except EnvError as error:
+                self._failures += 1
+                if self._failures >= _HOPELESS:
+                    raise
+                _log.warning("a rival for %s (%s): %s", task.name, how, error)
+            else:
+                self._failures = 0
+                yield _Rival(acted, how, source)
+                return
 
     def _acted(self, task: Task, actions: Sequence[str], how: str) -> Trajectory:
         """Act out; an episode that is left open looks as if a limit had cut it, as in play."""

@@ -48,7 +48,7 @@ def world() -> Iterator[GradedScienceWorld]:
 
 def check(world: GradedScienceWorld, chosen: list[Entry]) -> int:
     """Replay entries; the number of traces that were compared."""
-    tasks = describe(CONFIG, [find(e["task"], e["variation"]) for e in chosen], split="test")
+    tasks = list(describe(CONFIG, [find(e["task"], e["variation"]) for e in chosen], split="test"))
     traces = 0
     for task, entry in zip(tasks, chosen, strict=True):
         name = (task.name, entry["split"])

@@ -188,12 +188,33 @@ def test_one_dead_task_fails_alone_and_is_retried(tmp_path: Path) -> None:
     done = armap("plan", "-c", path)
     assert done.returncode == 1
     assert "1 of 30 tasks have no plan" in done.stderr
-    assert "incomplete: run again to retry what failed" in done.stderr
+    assert "incomplete: run again to retry what failed; `armap calls" in done.stderr
+    assert "first failure (ModelError): asking player: TimeoutError: no answer" in done.stderr
     (failure,) = (tmp_path / "out" / "failures.jsonl").read_text().splitlines()
     assert json.loads(failure)["failure"]["kind"] == "ModelError"
     assert "TimeoutError: no answer" in failure
     rows = json.loads((tmp_path / "out" / "summary.json").read_text())["rows"]
     assert rows[0]["tasks"] == 29
+
+
+def test_a_failed_run_without_a_journal_names_the_cause(tmp_path: Path) -> None:
+    """An expert asks no language model: `armap calls` would know nothing."""
+    task = {"env": "scienceworld", "name": "x", "split": "train", "instruction": "?", "setup": {}}
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(task) + "\n")
+    path = write(
+        tmp_path,
+        "expert",
+        stage="collect",
+        out=str(tmp_path / "out"),
+        env={"kind": "scienceworld"},
+        tasks={"file": str(tmp_path / "tasks.jsonl")},
+        expert={},
+    )
+    done = armap("collect", "-c", path)
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert "the first failure (EnvError): task 'x' of 'scienceworld' has no setup.task" in said
+    assert "armap calls" not in said
 
 
 BAD = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -153,6 +154,38 @@ def test_a_choice_among_an_experts_episodes_is_not_graded(runs: Path, tmp_path: 
     assert not (tmp_path / "out" / "summary.json").exists()
 
 
+def test_tasks_are_printed_as_they_are_found() -> None:
+    command = [sys.executable, "-m", "armap.cli.main", "tasks", "scienceworld"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        more = running.stdout.read().splitlines()
+    assert first.startswith("boil/21\tTask Description: Your task is to boil")
+    assert running.returncode == 130
+    assert len(more) < 150
+
+
+def test_a_finished_run_needs_no_java(tmp_path: Path) -> None:
+    config = write(
+        tmp_path,
+        "collect",
+        stage="collect",
+        out=str(tmp_path / "out"),
+        env=ENV,
+        tasks={"split": "train", "limit": 1},
+        expert={},
+        limits={"max_steps": 2},
+    )
+    first = armap("collect", "-c", config)
+    assert first.returncode == 0, first.stderr
+    assert "listing tasks" in first.stderr
+    bare = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
+    again = armap("collect", "-c", config, env={**bare, "PATH": ""})
+    assert again.returncode == 0, again.stderr
+    assert "1 records" in again.stderr
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc here")
 def test_no_java_is_left_by_any_command() -> None:
     name, value = MARK.split("=")
@@ -165,6 +198,7 @@ def test_no_java_is_left_by_any_command() -> None:
         while running.poll() is None:
             javas = max(javas, sum("py4j.GatewayServer" in line for line in marked()))
             time.sleep(0.05)
-        assert running.stdout.read().startswith("boil/21\t")
+        listed = running.stdout.read().splitlines()
+    assert [line.split("\t")[0] for line in listed] == ["boil/21", "boil/22", "boil/23"]
     assert javas, "there was one to be left"
     assert not marked()

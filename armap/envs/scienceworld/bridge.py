@@ -11,7 +11,7 @@ import base64
 import socket
 import weakref
 from contextlib import suppress
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from armap.errors import EnvError
 
@@ -30,6 +30,8 @@ Value = str | int | float | bool | bytes | None | Reference
 class Bridge:
     """One connection to one JVM. Not thread-safe; threads may take turns.
 
+    ``abandon`` alone may come from another thread at any time, and never waits.
+
     Args:
         port: of the gateway on this machine.
         token: shared secret that the gateway asks for.
@@ -46,12 +48,12 @@ class Bridge:
             raise EnvError(f"no connection to the simulator on port {port}: {error}") from error
         # One request, one reply, each in one packet: with Nagle's delay a step took 40 ms more.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._replies = self._socket.makefile("rb")
-        self.abandon = weakref.finalize(self, _close, self._replies, self._socket)
+        self._rest = b""
+        self.abandon = weakref.finalize(self, _close, self._socket)
         """Let go of the socket without a word to the JVM: after a fork it is another's too."""
         self._timeout = timeout
         try:
-            self._ask("A", token)
+            self._ask(_GREET, token)
         except EnvError:
             self.abandon()
             raise
@@ -93,24 +95,39 @@ class Bridge:
         request = ("\n".join(lines) + "\n").encode("utf-8", errors="replace")
         try:
             self._socket.sendall(request)
-            reply = self._replies.readline()
+            reply = self._line()
         except TimeoutError as error:
             raise EnvError(f"the simulator gave no answer for {self._timeout:g} s") from error
-        except (OSError, ValueError) as error:  # ValueError: our end is closed
+        except OSError as error:  # also when our end is closed
             raise EnvError(f"the connection to the simulator broke: {error}") from error
         if not reply.endswith(b"\n"):
             raise EnvError("the simulator closed the connection")
         text = reply.decode("utf-8").rstrip("\n")
         if not text.startswith("!y"):
             why = unescape(text[3:]).splitlines() or ["no reason given"]
-            raise EnvError(f"{' '.join(lines[1:3])} failed in the simulator: {why[0]}")
+            what = "the greeting" if lines[0] == _GREET else " ".join(lines[1:3])
+            raise EnvError(f"{what} failed in the simulator: {why[0]}")
         return _value(text[2:3], text[3:])
 
+    def _line(self) -> bytes:
+        """The next line that arrives; without its end where the connection ended before it.
 
-def _close(replies: BinaryIO, connection: socket.socket) -> None:
-    for end in (replies, connection):
-        with suppress(OSError):
-            end.close()
+        Not by ``makefile``: a thread that reads there holds a lock, which closing waits for.
+        """
+        parts = [self._rest]
+        while b"\n" not in parts[-1] and (part := self._socket.recv(_CHUNK)):
+            parts.append(part)
+        line, end, self._rest = b"".join(parts).partition(b"\n")
+        return line + end
+
+
+_GREET = "A"
+_CHUNK = 1 << 16
+
+
+def _close(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.close()
 
 
 def _argument(value: Value) -> str:

@@ -34,6 +34,9 @@ _SIMPLIFICATIONS = (
 )
 
 
+_BESIDES_HEAP_MB = 144
+
+
 class ScienceWorldConfig(Record):
     """Settings of ScienceWorld."""
 
@@ -59,14 +62,20 @@ class ScienceWorldConfig(Record):
     """The Java program; empty for the one of ``JAVA_HOME`` or of the path."""
     heap_mb: int = Field(default=256, ge=32)
     """Bound on a simulator's heap in MiB; 192 works, at half the speed where it is tight."""
-    memory_mb: int = Field(default=400, gt=0)
-    """A simulator that holds more than this is replaced before its next episode."""
+    memory_mb: int | None = Field(default=None, gt=0)
+    """A simulator that holds more than this is replaced before its next episode; None for
+    ``heap_mb`` + 144, which is what a JVM holds besides its heap: 400 MB."""
     episodes: int = Field(default=500, gt=0)
     """A simulator is replaced after so many."""
     start_timeout: float = Field(default=120.0, gt=0)
     """Seconds until a simulator must have started."""
     timeout: float = Field(default=120.0, gt=0)
     """Seconds that one step may take."""
+
+    @property
+    def heaviest_mb(self) -> int:
+        """The memory that a simulator may hold and be kept."""
+        return self.memory_mb if self.memory_mb is not None else self.heap_mb + _BESIDES_HEAP_MB
 
     @field_validator("simplification")
     @classmethod
@@ -231,7 +240,7 @@ def keeper_of(config: ScienceWorldConfig) -> Keeper:
         start_timeout=config.start_timeout,
         timeout=config.timeout,
     )
-    return Keeper(launch, episodes=config.episodes, memory_mb=config.memory_mb)
+    return Keeper(launch, episodes=config.episodes, memory_mb=config.heaviest_mb)
 
 
 def read_setup(task: Task) -> tuple[Variation, int | None]:
@@ -254,16 +263,19 @@ def read_setup(task: Task) -> tuple[Variation, int | None]:
 
 
 _ARTICLES = {"a", "an", "the"}
+_BLANKS = dict.fromkeys(range(ord(" ")), " ")
 _REFUSED = "reset"
 """A text that the simulator does not know, in any state."""
 
 
 def resets(text: str) -> bool:
-    """Whether the simulator would read ``text`` as its command to start over.
+    r"""Whether the simulator would read ``text`` as its command to start over.
 
-    It reads without regard to case, blanks and articles.
+    It reads without regard to case, blanks and articles. A blank is, as for ``String.trim`` of
+    Java, every character up to U+0020.
 
-    >>> resets(" Reset  the TASK "), resets("reset the clock")
+    >>> resets(" Reset  the TASK\0"), resets("reset the clock")
     (True, False)
     """
-    return [word for word in text.lower().split() if word not in _ARTICLES] == ["reset", "task"]
+    words = text.lower().translate(_BLANKS).split()
+    return [word for word in words if word not in _ARTICLES] == ["reset", "task"]

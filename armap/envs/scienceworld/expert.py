@@ -79,9 +79,9 @@ class NoisyExpert:
         return Proposal(actions=actions, usage=Usage())
 
     async def close(self) -> None:
-        """End the thread and the JVM."""
-        self._keeper.close()
+        """End the thread and the JVM, also in the middle of a search."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._keeper.close)  # the expert's own thread may be busy
 
     def path(self, task: Task) -> tuple[str, ...]:
         """The simulator's solution of ``task``; blocks while it is searched for.

@@ -51,21 +51,18 @@ def find_java(java: str = "") -> str:
 
 
 class Jvm:
-    """A running gateway server of py4j, on a port of its own choice.
+    """A gateway server of py4j, on a port of its own choice. It has a process at once.
 
     Args:
         java: the program.
         jars: what it loads.
         flags: of the JVM.
-        timeout: seconds that its start may take.
 
     Raises:
-        EnvError: it did not start; says what Java said.
+        EnvError: the system starts no process.
     """
 
-    def __init__(
-        self, java: str, jars: Sequence[Path], *, flags: Sequence[str], timeout: float
-    ) -> None:
+    def __init__(self, java: str, jars: Sequence[Path], *, flags: Sequence[str]) -> None:
         command = [java, *flags, "-cp", os.pathsep.join(map(str, jars))]
         command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
         self._owner = os.getpid()
@@ -74,7 +71,6 @@ class Jvm:
         """Kill it and wait for it; idempotent, and done at exit if nobody else does."""
         self._output = _Output(self._process)
         _FORKS.watch(self)
-        self.port, self.token = self._greeting(timeout)
 
     @property
     def pid(self) -> int:
@@ -115,18 +111,27 @@ class Jvm:
                 with suppress(OSError):
                     os.close(pipe.fileno())
 
-    def _greeting(self, timeout: float) -> tuple[int, str]:
-        """The port and the token, which the server prints first."""
+    def greeting(self, timeout: float) -> tuple[int, str]:
+        """The port and the shared secret, which the server prints first. Waits for them, once.
+
+        Args:
+            timeout: seconds that the start may take.
+
+        Raises:
+            EnvError: it did not start, or was ended meanwhile; says what Java said.
+        """
         try:
             port = self._output.next(timeout)
             while not port.isdecimal():  # warnings may come before
                 port = self._output.next(timeout)
-            return int(port), self._output.next(timeout)
+            token = self._output.next(timeout)
         except Empty:
             why = f"the simulator did not start within {timeout:g} s; raise env.start_timeout"
         except EOFError:
             why = f"the simulator did not start: {self.epitaph()}"
-        self.end()
+        else:
+            self._output.forget()  # no error is to quote the secret
+            return int(port), token
         raise EnvError(why)
 
 
@@ -152,6 +157,10 @@ class _Output:
         if not line:
             raise EOFError
         return line
+
+    def forget(self) -> None:
+        """Do not quote what was printed so far."""
+        self._tail.clear()
 
     def ended(self) -> str:
         """The last lines of a process that has ended."""

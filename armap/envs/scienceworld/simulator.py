@@ -77,20 +77,36 @@ class Launch(NamedTuple):
 
 
 class Simulator:
-    """The simulator, started at once and proven deterministic.
+    """The simulator. It has a process at once, and plays after :meth:`start`.
+
+    Not thread-safe, but for :meth:`close`.
 
     Raises:
         ConfigError: Java or the package ``scienceworld`` is missing.
-        EnvError: the JVM does not start, or is not deterministic although that was asked for.
+        EnvError: the system starts no process.
     """
 
     def __init__(self, launch: Launch) -> None:
         jars = _jars()
-        self._jvm = Jvm(
-            find_java(launch.java), jars, flags=_flags(launch), timeout=launch.start_timeout
-        )
+        self._launch = launch
+        self._bridge: Bridge
+        self._jvm = Jvm(find_java(launch.java), jars, flags=_flags(launch))
+
+    def start(self) -> None:
+        """Wait until it answers and is proven deterministic.
+
+        Raises:
+            EnvError: the JVM does not start, is closed meanwhile, or is not deterministic
+                although that was asked for.
+        """
+        launch = self._launch
+        try:
+            port, token = self._jvm.greeting(launch.start_timeout)
+        except BaseException:
+            self.close()
+            raise
         with self._watched():
-            self._bridge = Bridge(self._jvm.port, self._jvm.token, timeout=launch.timeout)
+            self._bridge = Bridge(port, token, timeout=launch.timeout)
             self._hush()
             self._game = self._bridge.create("scienceworld.runtime.pythonapi.PythonInterface")
             self._counter = self._bridge.member("util.UniqueIdentifier$", "MODULE$")
@@ -168,11 +184,11 @@ class Simulator:
             return self._bridge.strings(self._game, "getGoldActionSequence")
 
     def close(self) -> None:
-        """End the JVM. Idempotent."""
-        bridge = getattr(self, "_bridge", None)  # not there when it could not be opened
+        """End the JVM. Idempotent; another thread that waits for an answer gets an error."""
+        self._jvm.end()
+        bridge = getattr(self, "_bridge", None)  # not there before it could be opened
         if bridge is not None:
             bridge.abandon()
-        self._jvm.end()
 
     def _hush(self) -> None:
         """Discard what the simulator prints, inside the JVM; it prints a lot at every step.
@@ -223,6 +239,9 @@ class Simulator:
             how = self._jvm.epitaph()
             self.close()
             raise EnvError(f"{error} ({how})") from error
+        except BaseException:  # Ctrl-C: the answer to come would be taken for the next one's
+            self.close()
+            raise
 
 
 _SCRAMBLE = 0x5DEECE66D

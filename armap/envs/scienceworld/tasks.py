@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from armap.envs.scienceworld.catalogue import listed, native
@@ -10,13 +11,13 @@ from armap.envs.scienceworld.rules import PROTOCOLS
 from armap.types import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from armap.envs.scienceworld.catalogue import Variation
     from armap.envs.scienceworld.env import ScienceWorldConfig
     from armap.types import Split
 
-__all__ = ["describe", "variations"]
+__all__ = ["Descriptions", "describe", "variations"]
 
 
 def variations(config: ScienceWorldConfig, split: Split) -> list[Variation]:
@@ -26,28 +27,39 @@ def variations(config: ScienceWorldConfig, split: Split) -> list[Variation]:
 
 
 def describe(
-    config: ScienceWorldConfig, chosen: Sequence[Variation], *, split: Split
-) -> list[Task]:
-    """The tasks of some variations: one load each, 30 to 60 ms.
+    config: ScienceWorldConfig, chosen: Iterable[Variation], *, split: Split
+) -> Iterator[Task]:
+    """The tasks of some variations, one by one: one load each, 30 to 60 ms.
 
     Raises:
         ConfigError: Java or the simulator is missing.
         EnvError: the simulator failed.
     """
     keeper = keeper_of(config)
-    tasks = []
     try:
         for variation in chosen:
             simulator = keeper.load(variation, config.simplification)
-            tasks.append(
-                Task(
-                    env="scienceworld",
-                    name=variation.name,
-                    split=split,
-                    instruction=simulator.description(),
-                    setup={"task": variation.kind.name, "variation": variation.number},
-                )
+            yield Task(
+                env="scienceworld",
+                name=variation.name,
+                split=split,
+                instruction=simulator.description(),
+                setup={"task": variation.kind.name, "variation": variation.number},
             )
     finally:
         keeper.close()
-    return tasks
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """Tasks whose number is known; what they ask for is found out by iterating over them."""
+
+    config: ScienceWorldConfig
+    chosen: Sequence[Variation]
+    split: Split
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __iter__(self) -> Iterator[Task]:
+        return describe(self.config, self.chosen, split=self.split)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Container
 from random import Random
 
 import pytest
@@ -7,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armap.envs import make_env
-from armap.errors import DataError
+from armap.errors import DataError, EnvError
 from armap.plugins import ImportConfig
 from armap.protocols import Environment
 from armap.synthesize import ContrastConfig, contrast
 from armap.synthesize.changes import CHANGES
 from armap.synthesize.execute import act_out
-from armap.types import Action, Preference, StopReason, Task, Trajectory
+from armap.types import Action, Observation, Preference, StopReason, Task, Trajectory
 from tests.contracts.worlds import Corridor
 
 CORRIDOR = ImportConfig(target="tests.contracts.worlds:Corridor", options={"length": 4})
@@ -119,3 +120,53 @@ def test_every_change_of_every_episode_is_a_list_of_actions(
     changed = CHANGES[kind](actions, Random(seed))
     assert all(Action(text=text).text for text in changed)
     assert len(changed) <= len(actions) + 1
+    assert changed or len(actions) < 2
+
+
+def test_no_side_is_without_steps() -> None:
+    idle = [walk(task, policy="idle") for task in TASKS]
+    short = [walk(task, "right") for task in TASKS]
+    config = ContrastConfig(collected=3, made=20, foreign=2)
+    found = [
+        *contrast(config, GOOD, [*BAD, *idle], world, seed=1),
+        *contrast(config, short, idle, world, seed=1),
+    ]
+    assert found
+    assert all(side.steps for pair in found for side in (pair.chosen, pair.rejected))
+
+
+class Fragile(Corridor):
+    """Fails at some of its episodes, counted over all instances."""
+
+    failing: Container[int] = ()
+    begun = 0
+
+    def reset(self, task: Task) -> Observation:
+        Fragile.begun += 1
+        if Fragile.begun in Fragile.failing:
+            raise EnvError("the simulator closed the connection")
+        return super().reset(task)
+
+
+def fragile_pairs(failing: Container[int], made: int = 5) -> list[Preference]:
+    Fragile.failing, Fragile.begun = failing, 0
+    config = ContrastConfig(collected=0, made=made, foreign=0)
+    return list(contrast(config, GOOD, BAD, Fragile, seed=3))
+
+
+def test_a_world_that_failed_once_makes_the_same_pairs(caplog: pytest.LogCaptureFixture) -> None:
+    whole = fragile_pairs(())
+    assert fragile_pairs({1, 4, 9, Fragile.begun}) == whole
+    assert len(caplog.records) == 4
+    assert "closed the connection" in caplog.text
+
+
+def test_a_rival_that_the_world_fails_at_twice_is_left_out() -> None:
+    first, _, third = fragile_pairs((), made=1)
+    assert fragile_pairs({2, 3}, made=1) == [first, third]
+
+
+def test_a_world_that_fails_again_and_again_ends_it() -> None:
+    with pytest.raises(EnvError, match="closed the connection"):
+        fragile_pairs(range(3, 1000))
+    assert Fragile.begun == 7

@@ -32,7 +32,9 @@ def act(env: ScienceWorld | GradedScienceWorld, *texts: str) -> list[Observation
     return [env.step(Action(text=text)) for text in texts]
 
 
-@pytest.mark.parametrize("text", ["reset task", " Reset  the TASK ", "reset\ta task"])
+@pytest.mark.parametrize(
+    "text", ["reset task", " Reset  the TASK ", "reset\ta task", "reset task\0"]
+)
 def test_starting_over_is_not_available(graded: GradedScienceWorld, text: str) -> None:
     graded.reset(make_task("find-animal", 0))
     act(graded, "teleport to outside", "focus on dove egg")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -16,9 +22,11 @@ import pytest
 
 from armap.envs.scienceworld import simulator
 from armap.envs.scienceworld.bridge import Bridge
-from armap.envs.scienceworld.env import ScienceWorld
+from armap.envs.scienceworld.catalogue import find
+from armap.envs.scienceworld.env import ScienceWorld, ScienceWorldConfig, keeper_of
+from armap.envs.scienceworld.expert import ExpertConfig, NoisyExpert
 from armap.errors import ConfigError, EnvError
-from armap.types import Action
+from armap.types import Action, Observation, Situation
 from tests.science import QUICK, gone, make_task, needs_java
 
 pytestmark = [needs_java, pytest.mark.sim, pytest.mark.slow]
@@ -27,12 +35,17 @@ ROOT = Path(__file__).parents[4]
 TASK = make_task("find-animal", 1)
 
 
-def start_with(tmp_path: Path, script: str, **settings: object) -> str:
-    """The error with which a program that is no Java is met."""
+def with_java(tmp_path: Path, script: str, **settings: object) -> ScienceWorldConfig:
+    """Settings with a shell script in the place of Java."""
     java = tmp_path / "java"
     java.write_text(f"#!/bin/sh\n{script}\n")
     java.chmod(java.stat().st_mode | stat.S_IXUSR)
-    env = ScienceWorld(QUICK.model_copy(update={"java": str(java), **settings}))
+    return QUICK.model_copy(update={"java": str(java), **settings})
+
+
+def start_with(tmp_path: Path, script: str, **settings: object) -> str:
+    """The error with which a program that is no Java is met."""
+    env = ScienceWorld(with_java(tmp_path, script, **settings))
     with pytest.raises(EnvError) as caught:
         env.reset(TASK)
     env.close()
@@ -123,6 +136,144 @@ def test_a_killed_java_costs_the_episode_and_nothing_else() -> None:
     os.kill(env.pid or 0, signal.SIGKILL)
     assert env.reset(TASK) == first
     env.close()
+
+
+PATIENT = QUICK.model_copy(update={"timeout": 40.0, "start_timeout": 40.0})
+"""Whoever waits for a hung Java waits longer than these tests do."""
+SOON = 15.0
+"""Seconds; without a deadline of ours, what is meant to end at once would take 40."""
+
+
+def meanwhile(work: Callable[[], object]) -> Future[object]:
+    """Have ``work`` done by another thread, which does not keep the tests from ending."""
+    done: Future[object] = Future()
+
+    def call() -> None:
+        try:
+            done.set_result(work())
+        except EnvError as error:
+            done.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return done
+
+
+def until(ready: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def stopped(pid: int | None) -> int:
+    """Hang a process."""
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def test_a_hung_java_is_ended_at_once_by_closing() -> None:
+    env = ScienceWorld(PATIENT)
+    first = env.reset(TASK)
+    pid = stopped(env.pid)
+    step = meanwhile(lambda: env.step(Action(text="look around")))
+    time.sleep(0.3)
+    meanwhile(env.close).result(SOON)
+    assert gone(pid)
+    with pytest.raises(EnvError, match="Java was killed by SIGKILL"):
+        step.result(SOON)
+    assert env.reset(TASK) == first
+    env.close()
+
+
+def test_a_load_that_is_closed_meanwhile_starts_no_other_java() -> None:
+    keeper = keeper_of(PATIENT)
+    variation = find("find-animal", 1)
+    pid = stopped(keeper.load(variation, "easy").pid)
+    again = meanwhile(lambda: keeper.load(variation, "easy"))
+    time.sleep(0.3)
+    meanwhile(keeper.close).result(SOON)
+    with pytest.raises(EnvError):
+        again.result(SOON)
+    assert gone(pid)
+    assert keeper.simulator is None
+    assert keeper.started == 1
+    assert keeper.load(variation, "easy").alive
+    assert keeper.started == 2
+    keeper.close()
+
+
+def test_a_java_that_is_closed_while_it_starts_is_ended_at_once(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    config = with_java(tmp_path, f"echo $$ >> {pids}; exec sleep 40", start_timeout=40.0)
+    env = ScienceWorld(config)
+    reset = meanwhile(lambda: env.reset(TASK))
+    until(lambda: pids.exists() and pids.read_text())
+    meanwhile(env.close).result(SOON)
+    with pytest.raises(EnvError, match="did not start: Java was killed by SIGKILL"):
+        reset.result(SOON)
+    (pid,) = map(int, pids.read_text().split())
+    assert gone(pid)
+
+
+def test_an_answer_that_was_not_waited_for_is_not_taken_for_the_next() -> None:
+    env = ScienceWorld(PATIENT)
+    first = env.reset(TASK)
+    pid = stopped(env.pid)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        env.step(Action(text="look around"))
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+    with pytest.raises(EnvError):
+        env.step(Action(text="inventory"))
+    assert env.reset(TASK) == first
+    env.close()
+
+
+def test_an_expert_lets_go_of_a_hung_java(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f'echo $$ >> {pids}; exec {shutil.which("java")} "$@"'
+    config = with_java(tmp_path, script, timeout=40.0, start_timeout=40.0)
+    expert = NoisyExpert(ExpertConfig(), config)
+    at = Situation(task=make_task("grow-fruit", 1), steps=(), observation=Observation(text=""))
+
+    async def search_and_close() -> None:
+        search = asyncio.create_task(expert.propose(at, k=1, seed=0))
+        while not (pids.exists() and pids.read_text()):
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1.5)  # until it searches, more or less
+        pid = stopped(int(pids.read_text()))
+        began = time.monotonic()
+        await expert.close()
+        assert time.monotonic() < began + SOON
+        with pytest.raises(EnvError):
+            await asyncio.wait_for(search, SOON)
+        assert gone(pid)
+
+    asyncio.run(search_and_close())
+    assert len(pids.read_text().split()) == 1
+
+
+def test_no_error_quotes_the_secret(tmp_path: Path) -> None:
+    """The gateway prints its port and its token first; what it says later may be quoted."""
+    env = ScienceWorld(with_java(tmp_path, "echo 4242; echo hush-hush; echo bye; exit 3"))
+    with pytest.raises(EnvError) as caught:
+        env.reset(TASK)
+    assert "hush-hush" not in str(caught.value)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"!xswrong token\n")
+                connection.recv(1000)
+
+        answer = meanwhile(refuse)
+        with pytest.raises(EnvError, match="wrong token") as refused:
+            Bridge(server.getsockname()[1], "hush-hush", timeout=5.0)
+        answer.result(SOON)
+    assert "hush-hush" not in str(refused.value)
 
 
 def test_out_of_memory() -> None:

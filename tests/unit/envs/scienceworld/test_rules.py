@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armap.envs.scienceworld.catalogue import KINDS, find, listed, native
-from armap.envs.scienceworld.env import resets
+from armap.envs.scienceworld.env import ScienceWorldConfig, resets
 from armap.envs.scienceworld.rules import PROTOCOLS, UNKNOWN, Episode, Protocol
 from armap.envs.scienceworld.simulator import Reply
 from armap.errors import EnvError
@@ -143,3 +143,20 @@ def test_what_does_not_exist_is_an_error(name: str, number: int, message: str) -
 def test_starting_over_is_recognised_in_any_wording(words: list[str], blank: str) -> None:
     bare = [word.lower() for word in words if word.lower() not in {"the", "a", "an"}]
     assert resets(blank.join(words)) == (bare == ["reset", "task"])
+
+
+BLANKS = st.text([chr(code) for code in range(33)], max_size=3)
+"""What ``String.trim`` of Java takes away."""
+
+
+@given(BLANKS, BLANKS.filter(bool), BLANKS)
+def test_starting_over_is_recognised_between_any_blanks_of_java(
+    before: str, between: str, after: str
+) -> None:
+    assert resets(f"{before}reset{between}task{after}")
+
+
+def test_a_jvm_may_hold_its_heap_and_what_is_besides() -> None:
+    assert ScienceWorldConfig().heaviest_mb == 400
+    assert ScienceWorldConfig(heap_mb=1024).heaviest_mb == 1168
+    assert ScienceWorldConfig(heap_mb=1024, memory_mb=500).heaviest_mb == 500
