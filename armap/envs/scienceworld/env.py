@@ -56,8 +56,8 @@ class ScienceWorldConfig(Record):
     """The simulator's ticks per episode (waiting takes several); None for the protocol's cap."""
     deterministic: bool = True
     """False: run on a Java that cannot repeat episodes; plans and grades may then fail."""
-    jvms: int = Field(default=4, ge=1, le=16)
-    """At most so many simulators at once, 350 MB each."""
+    jvms: int = Field(default=4, ge=1)
+    """At most so many simulators at once, 350 MB each, and so many whole episodes in flight."""
     java: str = ""
     """The Java program; empty for the one of ``JAVA_HOME`` or of the path."""
     heap_mb: int = Field(default=256, ge=32)
