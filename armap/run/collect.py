@@ -38,6 +38,8 @@ def run_collect(
     """Explore; leaves ``trajectories.jsonl`` (sorted) and, if any, ``failures.jsonl``."""
     watch = progress or Quiet()
     found = find_tasks(run.env, run.tasks)
+    if overwrite:  # before anything is thrown away
+        found = read_all(found, watch)
     path = Path(run.out)
     origin = Origin(world=world_of(run))
     with RunFolder.open(

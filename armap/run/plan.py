@@ -60,6 +60,8 @@ def run_plan(
     """
     watch = progress or Quiet()
     found = tasks_of(run)
+    if overwrite:  # before anything is thrown away
+        found = read_all(found, watch)
     path = Path(run.out)
     opened = RunFolder.open(
         path,

@@ -181,9 +181,15 @@ def test_a_finished_run_needs_no_java(tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     assert "listing tasks" in first.stderr
     bare = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
-    again = armap("collect", "-c", config, env={**bare, "PATH": ""})
+    bare["PATH"] = ""
+    again = armap("collect", "-c", config, env=bare)
     assert again.returncode == 0, again.stderr
     assert "1 records" in again.stderr
+    anew = armap("collect", "-c", config, "--overwrite", env=bare)
+    assert anew.returncode == 2
+    assert "there is no Java here" in anew.stderr
+    kept = list(read_records(tmp_path / "out" / "trajectories.jsonl", Trajectory))
+    assert len(kept) == 1, "what is to be overwritten is there until something can replace it"
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc here")
