@@ -104,6 +104,10 @@ class Grader:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the instance. Idempotent; the next candidate would make another."""
         if self._env is not None:
             self._env.close()
         self._env = None
@@ -138,7 +142,7 @@ class Grader:
             return self._acted(trajectory)
         except EnvError as error:
             _log.warning("grading %s again: %s", trajectory.task.name, error)
-        self.__exit__()  # what failed once (a simulator that died) gets a second chance
+        self.close()  # what failed once (a simulator that died) gets a second chance
         return self._acted(trajectory)
 
     def _acted(self, trajectory: Trajectory) -> Outcome:
